@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a client's own words told of it; shared by the machines that serve one
+ * session after another: gate, then relay. No pointers, no clock. */
+#ifndef POSTERN_SMTP_CLIENT_H
+#define POSTERN_SMTP_CLIENT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "smtp/command.h"
+#include "smtp/counts.h"
+
+#define SMTP_HELO_SIZE 256 /* RFC 5321, 4.5.3.1.2: a domain has 255 octets */
+
+struct smtp_client {
+	struct smtp_counts counts;
+	/* The last command, for "lost connection after …"; valid if `spoke`. */
+	enum smtp_verb last;
+	bool spoke;
+	bool after_message; /* the last thing was the end of a message */
+	bool tls;           /* TLS is up */
+	/* The greeting in force: EHLO, HELO, or UNKNOWN when there was none since
+	 * the start or since STARTTLS (RFC 3207, 4.2: it is then forgotten). */
+	enum smtp_verb helo_verb;
+	char helo[SMTP_HELO_SIZE]; /* its argument, NUL-terminated */
+	uint32_t offered;      /* EHLO keywords that we offered, as a bit set */
+	uint64_t offered_size; /* with SIZE; 0: no limit was named */
+	uint16_t errors;       /* replies of ours that were errors */
+	uint16_t junk;         /* commands that get nowhere, since the last MAIL */
+	bool skipping_line;    /* the rest of a line beyond the limit is dropped */
+	bool improper;         /* improper pipelining was seen and told */
+};
+
+void smtp_client_init(struct smtp_client *client);
+
+/* Forgets what RFC 3207, 4.2 says must be forgotten when TLS comes up. Counts
+ * and errors stay: Postfix's disconnect line spans both halves. */
+void smtp_client_tls_up(struct smtp_client *client);
+
+/* What stands behind "lost connection after": "CONNECT", "MAIL",
+ * "END-OF-MESSAGE", "UNKNOWN". */
+const char *smtp_client_last(const struct smtp_client *client);
+
+#endif

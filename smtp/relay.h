@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Follows a session between client and backend: which reply answers which
+ * command (a queue of what is outstanding, through pipelining), whether bytes
+ * are commands, a body or an AUTH response, where a transaction begins and where
+ * a message ends. Bytes pass unchanged, except that the EHLO reply is filtered,
+ * and XCLIENT, XFORWARD and STARTTLS never pass. Client bytes and backend bytes
+ * in, bytes and events out, in any fragmentation. No I/O, no clock, no
+ * allocation.
+ *
+ * The caller keeps what a step did not use and presents it again, followed by
+ * what came since. It calls the two steps until they say NEED_MORE or WAIT.
+ * After any backend step, the client step may be able to go on. */
+#ifndef POSTERN_SMTP_RELAY_H
+#define POSTERN_SMTP_RELAY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "smtp/body.h"
+#include "smtp/client.h"
+#include "smtp/ehlo.h"
+#include "smtp/end.h"
+#include "smtp/policy.h"
+
+/* Commands that may be outstanding; when the queue is full the client waits. */
+#define SMTP_RELAY_OUTSTANDING_MAX 64
+
+/* What the client's next bytes are. */
+enum smtp_relay_state {
+	SMTP_RELAY_EXPECT_COMMAND,
+	SMTP_RELAY_EXPECT_DATA_REPLY, /* DATA was passed; its bytes must wait */
+	SMTP_RELAY_EXPECT_BODY,       /* after 354, up to CRLF.CRLF */
+	SMTP_RELAY_EXPECT_CHUNK,      /* chunk_left octets of BDAT */
+	SMTP_RELAY_EXPECT_AUTH_REPLY, /* AUTH or a response was passed */
+	SMTP_RELAY_EXPECT_AUTH_RESPONSE, /* one line, opaque, after 334 */
+	SMTP_RELAY_EXPECT_END,        /* nothing more is obeyed */
+};
+
+struct smtp_relay {
+	enum smtp_relay_state state;
+	struct smtp_body body;
+	uint64_t chunk_left;
+	/* The backend is gone, or the chunk was refused: what comes of the body is
+	 * dropped, up to its end, and answered there. */
+	bool discarding;
+	bool backend_lost;
+	bool in_transaction;   /* MAIL had its 2xx and nothing ended it */
+	bool backend_chunking; /* the backend offers CHUNKING in this session */
+	uint8_t outstanding_first; /* the queue: a ring of kinds */
+	uint8_t outstanding_count;
+	uint8_t outstanding[SMTP_RELAY_OUTSTANDING_MAX];
+	uint32_t messages; /* acknowledged by the backend */
+	uint64_t message_octets; /* of bodies passed to the backend */
+};
+
+enum smtp_relay_event {
+	SMTP_RELAY_PROGRESS,  /* something was used or written: step again */
+	SMTP_RELAY_NEED_MORE, /* the bytes at hand are not enough */
+	SMTP_RELAY_WAIT,      /* client step: a reply of the backend must come
+	                       * first; keep the input */
+	SMTP_RELAY_MESSAGE,   /* backend step: PROGRESS, and its reply to the end
+	                       * of a message just went by; reply_code has it */
+	SMTP_RELAY_START_TLS, /* a STARTTLS in a plaintext session is due: nothing
+	                       * is outstanding. Drop the backend, send `reply`,
+	                       * discard all else, begin anew (RFC 3207, 4.2) */
+	SMTP_RELAY_CLOSE,     /* send what is to be sent, then end: `end` */
+};
+
+struct smtp_relay_step {
+	enum smtp_relay_event event;
+	enum smtp_end end;
+	size_t used;
+	/* For the other side, unchanged; borrowed from the input of this step. */
+	const uint8_t *forward;
+	size_t forward_len;
+	/* For the client, of ours; goes out before anything later. */
+	size_t reply_len;
+	char reply[SMTP_EHLO_REPLY_SIZE_MAX];
+	int reply_code; /* MESSAGE */
+	bool improper_pipelining; /* as in gate.h */
+	const char *offence;      /* as in gate.h */
+	size_t offence_len;
+};
+
+/* `ehlo` is the backend's set if EHLO was already said to it, or NULL. */
+void smtp_relay_init(struct smtp_relay *relay, const struct smtp_ehlo *ehlo);
+
+/* Takes the client's bytes. Uses one command, one line or one stretch of a body
+ * per call. `forward` goes to the backend. */
+void smtp_relay_client_step(struct smtp_relay *relay,
+    struct smtp_client *client, const struct smtp_policy *policy,
+    const uint8_t *input, size_t input_len, struct smtp_relay_step *step_out);
+
+/* Takes the backend's bytes. `forward` goes to the client. */
+void smtp_relay_backend_step(struct smtp_relay *relay,
+    struct smtp_client *client, const struct smtp_policy *policy,
+    const uint8_t *input, size_t input_len, struct smtp_relay_step *step_out);
+
+/* The backend's connection is gone. In the middle of a body the rest is dropped
+ * up to its end and answered there with 451 4.3.0; while the reply to a whole
+ * message is due, that reply is 451 4.3.0; else 421 4.3.0 and CLOSE. Never a
+ * 2xx of ours. */
+void smtp_relay_backend_lost(struct smtp_relay *relay,
+    struct smtp_client *client, const struct smtp_policy *policy,
+    struct smtp_relay_step *step_out);
+
+/* Nothing is outstanding, and no body is under way: the session may be ended
+ * here with 421 without harm, unless a transaction is open. */
+bool smtp_relay_is_idle(const struct smtp_relay *relay);
+
+/* A reply of the backend is due (so its time limit runs). */
+bool smtp_relay_awaits_backend(const struct smtp_relay *relay);
+
+/* The client's next bytes are a body or a chunk. */
+bool smtp_relay_in_body(const struct smtp_relay *relay);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A listener's TLS policy -> a context from which its sessions are made.
+ * Immutable once built; made as root before the workers are forked, so that
+ * keys are read by no one else. A reload makes a new one. */
+#ifndef POSTERN_TLS_CONTEXT_H
+#define POSTERN_TLS_CONTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tls/report.h"
+
+struct tls_context; /* opaque */
+
+/* Values of main.cf parameters of the same name; "" means not set. Borrowed for
+ * the call. */
+struct tls_context_options {
+	const char *smtpd_tls_chain_files;
+	const char *smtpd_tls_cert_file, *smtpd_tls_key_file;
+	const char *smtpd_tls_dcert_file, *smtpd_tls_dkey_file;
+	const char *smtpd_tls_eccert_file, *smtpd_tls_eckey_file;
+	const char *protocols;           /* the list in force … */
+	const char *protocols_parameter; /* … and the parameter it came from */
+	const char *groups;      /* key-exchange groups in order, names by blanks */
+	const char *cipher_list; /* TLS 1.2 and below, OpenSSL's language */
+	bool prefer_server_ciphers; /* tls_preempt_cipherlist */
+	int session_timeout_s;      /* smtpd_tls_session_cache_timeout */
+	const char *service; /* bound into sessions: a ticket of one listener is
+	                      * of no use at another (CVE-2025-23419) */
+};
+
+/* A server context. Tells every finding through report; NULL when one of them
+ * was an error. */
+struct tls_context *tls_context_create(
+    const struct tls_context_options *options, const struct tls_report *report);
+
+/* Accepts NULL inside; sets it to NULL. Sessions keep what they need. */
+void tls_context_destroy(struct tls_context **context);
+
+/* "OpenSSL 3.0.22 …" in use, for --version. */
+const char *tls_library_version(void);
+
+#endif
