@@ -18,17 +18,20 @@ struct smtp_client {
 	enum smtp_verb last;
 	bool spoke;
 	bool after_message; /* the last thing was the end of a message */
-	bool tls;           /* TLS is up */
-	/* The greeting in force: EHLO, HELO, or UNKNOWN when there was none since
-	 * the start or since STARTTLS (RFC 3207, 4.2: it is then forgotten). */
+	bool tls;	    /* TLS is up */
+	/* The greeting in force: EHLO, HELO, or UNKNOWN when there was none
+	 * since the start or since STARTTLS (RFC 3207, 4.2: it is then
+	 * forgotten). */
 	enum smtp_verb helo_verb;
 	char helo[SMTP_HELO_SIZE]; /* its argument, NUL-terminated */
-	uint32_t offered;      /* EHLO keywords that we offered, as a bit set */
+	uint32_t offered;      /* EHLO keywords that we offered, as a bit set,
+				* but for STARTTLS */
 	uint64_t offered_size; /* with SIZE; 0: no limit was named */
 	uint16_t errors;       /* replies of ours that were errors */
-	uint16_t junk;         /* commands that get nowhere, since the last MAIL */
-	bool skipping_line;    /* the rest of a line beyond the limit is dropped */
-	bool improper;         /* improper pipelining was seen and told */
+	uint16_t junk;	    /* commands that get nowhere, since the last MAIL */
+	bool skipping_line; /* the rest of a line beyond the limit is dropped */
+	uint32_t skipped;   /* how much of it was: it must end some day */
+	bool improper;	    /* improper pipelining was seen and told */
 };
 
 void smtp_client_init(struct smtp_client *client);

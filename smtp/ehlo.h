@@ -64,6 +64,13 @@ void smtp_ehlo_intersect(struct smtp_ehlo *ehlo, const struct smtp_ehlo *other);
 enum smtp_keyword smtp_ehlo_missing(const struct smtp_ehlo *ehlo,
     const struct smtp_ehlo *offered, const struct smtp_ehlo_view *view);
 
+/* The keywords of `ehlo` that smtp_ehlo_write shows, but for STARTTLS. */
+uint32_t smtp_ehlo_shown(
+    const struct smtp_ehlo *ehlo, const struct smtp_ehlo_view *view);
+
+/* The limit that SIZE names; 0: none. */
+uint64_t smtp_ehlo_size(const struct smtp_ehlo *ehlo);
+
 /* Writes the multi-line 250 reply, CRLF included. out_size must be at least
  * SMTP_EHLO_REPLY_SIZE_MAX. Returns the length. */
 size_t smtp_ehlo_write(const struct smtp_ehlo *ehlo,
