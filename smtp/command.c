@@ -23,6 +23,11 @@ static bool is_blank(char byte)
 	return byte == ' ' || byte == '\t' || byte == '\v' || byte == '\f';
 }
 
+static bool is_letter(char byte)
+{
+	return (byte >= 'A' && byte <= 'Z') || (byte >= 'a' && byte <= 'z');
+}
+
 static enum smtp_verb find_verb(const char *word, size_t word_len)
 {
 	for (unsigned i = 0; i < SMTP_VERB_COUNT; i++) {
@@ -61,6 +66,40 @@ const char *smtp_verb_name(enum smtp_verb verb)
 {
 	assert(verb < SMTP_VERB_COUNT);
 	return verbs[verb].name;
+}
+
+bool smtp_command_is_foreign(
+    const struct smtp_command *command, const char *forbidden)
+{
+	if (command->verb != SMTP_VERB_UNKNOWN || command->word_len == 0)
+		return false;
+	if (!is_letter(command->word[0]) ||
+	    memchr(command->word, ':', command->word_len) != NULL)
+		return true;
+	static const char separators[] = " ,\t\r\n";
+	while (*forbidden != '\0') {
+		size_t len = strcspn(forbidden, separators);
+		if (len == command->word_len &&
+		    strncasecmp(forbidden, command->word, len) == 0)
+			return true;
+		forbidden += len;
+		forbidden += strspn(forbidden, separators);
+	}
+	return false;
+}
+
+bool smtp_verb_ends_batch(enum smtp_verb verb)
+{
+	return verb == SMTP_VERB_HELO || verb == SMTP_VERB_EHLO ||
+	       verb == SMTP_VERB_DATA || verb == SMTP_VERB_NOOP ||
+	       verb == SMTP_VERB_VRFY;
+}
+
+bool smtp_verb_is_junk(enum smtp_verb verb)
+{
+	return verb == SMTP_VERB_HELO || verb == SMTP_VERB_EHLO ||
+	       verb == SMTP_VERB_RSET || verb == SMTP_VERB_NOOP ||
+	       verb == SMTP_VERB_VRFY || verb == SMTP_VERB_ETRN;
 }
 
 bool smtp_bdat_parse(const char *argument, size_t argument_len,

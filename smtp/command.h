@@ -16,8 +16,8 @@ enum smtp_verb {
 
 struct smtp_command {
 	enum smtp_verb verb;
-	const char *word; /* the verb as typed; borrowed from the line */
-	size_t word_len;  /* 0: the line was empty or blank */
+	const char *word;     /* the verb as typed; borrowed from the line */
+	size_t word_len;      /* 0: the line was empty or blank */
 	const char *argument; /* behind the verb, blanks at both ends cut off */
 	size_t argument_len;
 };
@@ -29,6 +29,20 @@ void smtp_command_parse(
 
 /* The word of a verb in upper case, as the log names it: "MAIL", "UNKNOWN". */
 const char *smtp_verb_name(enum smtp_verb verb);
+
+/* Whoever sends it does not speak SMTP: the line of a mail header, a word that
+ * does not begin with a letter (a TLS client hello, say), or one of
+ * `forbidden`, a list of words. Never true of a verb that we know, nor of an
+ * empty line. */
+bool smtp_command_is_foreign(
+    const struct smtp_command *command, const char *forbidden);
+
+/* RFC 2920, 3.1: nothing may be sent behind it before its reply was seen. */
+bool smtp_verb_ends_batch(enum smtp_verb verb);
+
+/* It gets a session nowhere: too many of them are errors
+ * (smtpd_junk_command_limit). */
+bool smtp_verb_is_junk(enum smtp_verb verb);
 
 /* Parses the argument of BDAT (RFC 3030, 2): decimal octets, then an optional
  * LAST. False when it is anything else or does not fit 63 bits. */
