@@ -12,6 +12,9 @@
 
 #define SMTP_HELO_SIZE 256 /* RFC 5321, 4.5.3.1.2: a domain has 255 octets */
 
+/* How much of one line may be dropped before it is no longer a mistake. */
+#define SMTP_SKIPPED_MAX 65536
+
 struct smtp_client {
 	struct smtp_counts counts;
 	/* The last command, for "lost connection after …"; valid if `spoke`. */

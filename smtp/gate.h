@@ -18,7 +18,8 @@
 
 enum smtp_gate_event {
 	SMTP_GATE_NEED_MORE, /* no whole command is there; `used` bytes are of no
-	                      * use (the tail of a line that was too long) */
+	                      * use (of a line that is too long: it is dropped
+	                      * as it comes and answered at its end) */
 	SMTP_GATE_REPLY,     /* send `reply`, then go on with what follows */
 	SMTP_GATE_START_TLS, /* send `reply`; every other byte that came in clear,
 	                      * and all that was learnt, is void (RFC 3207, 4.2;
@@ -47,9 +48,9 @@ struct smtp_gate_step {
 size_t smtp_gate_greeting(
     const struct smtp_policy *policy, char *out, size_t out_size);
 
-/* Obeys the first command of `input`. `offer` is what the backends can do now.
- * Whether TLS is up stands in client->tls; with it, and with a STARTTLS that is
- * refused, RFC 3207 and reference table 5.1 rule. */
+/* Obeys the first command of `input`. After too many errors it is CLOSE without
+ * looking at any. `offer` is what the backends can do now. Whether TLS is up
+ * stands in client->tls. */
 void smtp_gate_step(struct smtp_client *client,
     const struct smtp_policy *policy, const struct smtp_ehlo *offer,
     const uint8_t *input, size_t input_len, struct smtp_gate_step *step_out);
