@@ -238,7 +238,7 @@ static bool obey(struct turn *turn)
 	case SMTP_VERB_COUNT:
 		break;
 	}
-	assert(!"a command that the backend obeys");
+	assert(false); /* obey_line() keeps the backend's commands out */
 	return false;
 }
 
