@@ -8,8 +8,13 @@
  * allocation.
  *
  * The caller keeps what a step did not use and presents it again, followed by
- * what came since. It calls the two steps until they say NEED_MORE or WAIT.
- * After any backend step, the client step may be able to go on. */
+ * what came since. It calls the two steps until they say NEED_MORE or WAIT: once
+ * more than there are bytes, since a step with none can write an answer whose
+ * turn has come. After any backend step, the client step may be able to go on.
+ *
+ * Bytes that a client sent ahead where it had to wait should be shown as soon as
+ * they came, also in WAIT: what comes before the reply to DATA was seen cannot
+ * be told from commands if the reply is a refusal, and is then never read. */
 #ifndef POSTERN_SMTP_RELAY_H
 #define POSTERN_SMTP_RELAY_H
 
@@ -17,18 +22,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "smtp/answer.h"
 #include "smtp/body.h"
 #include "smtp/client.h"
 #include "smtp/ehlo.h"
 #include "smtp/end.h"
+#include "smtp/outstanding.h"
 #include "smtp/policy.h"
-
-/* Commands that may be outstanding; when the queue is full the client waits. */
-#define SMTP_RELAY_OUTSTANDING_MAX 64
 
 /* What the client's next bytes are. */
 enum smtp_relay_state {
 	SMTP_RELAY_EXPECT_COMMAND,
+	SMTP_RELAY_EXPECT_HELO_REPLY, /* EHLO or HELO was passed: what may be said
+	                               * hangs on the answer */
 	SMTP_RELAY_EXPECT_DATA_REPLY, /* DATA was passed; its bytes must wait */
 	SMTP_RELAY_EXPECT_BODY,       /* after 354, up to CRLF.CRLF */
 	SMTP_RELAY_EXPECT_CHUNK,      /* chunk_left octets of BDAT */
@@ -41,17 +47,20 @@ struct smtp_relay {
 	enum smtp_relay_state state;
 	struct smtp_body body;
 	uint64_t chunk_left;
+	bool chunk_last;
 	/* The backend is gone, or the chunk was refused: what comes of the body is
-	 * dropped, up to its end, and answered there. */
+	 * dropped, up to its end, and answered there (unless it was before). */
 	bool discarding;
+	enum smtp_answer discarded_answer;
+	bool data_premature; /* bytes came behind DATA before its reply */
 	bool backend_lost;
 	bool in_transaction;   /* MAIL had its 2xx and nothing ended it */
 	bool backend_chunking; /* the backend offers CHUNKING in this session */
-	uint8_t outstanding_first; /* the queue: a ring of kinds */
-	uint8_t outstanding_count;
-	uint8_t outstanding[SMTP_RELAY_OUTSTANDING_MAX];
+	int reply_code; /* of the reply half of which went by; 0: none */
+	struct smtp_outstanding outstanding;
+	char helo[SMTP_HELO_SIZE]; /* of the HELO or EHLO that was passed */
 	uint32_t messages; /* acknowledged by the backend */
-	uint64_t message_octets; /* of bodies passed to the backend */
+	uint64_t message_octets; /* of bodies passed to the backend, as passed */
 };
 
 enum smtp_relay_event {
@@ -61,6 +70,9 @@ enum smtp_relay_event {
 	                       * first; keep the input */
 	SMTP_RELAY_MESSAGE,   /* backend step: PROGRESS, and its reply to the end
 	                       * of a message just went by; reply_code has it */
+	SMTP_RELAY_DROP_BACKEND, /* backend step: PROGRESS, but it spoke where it
+	                       * had to listen. Close its connection: all is done
+	                       * that smtp_relay_backend_lost does; `end` has why */
 	SMTP_RELAY_START_TLS, /* a STARTTLS in a plaintext session is due: nothing
 	                       * is outstanding. Drop the backend, send `reply`,
 	                       * discard all else, begin anew (RFC 3207, 4.2) */
@@ -74,12 +86,15 @@ struct smtp_relay_step {
 	/* For the other side, unchanged; borrowed from the input of this step. */
 	const uint8_t *forward;
 	size_t forward_len;
-	/* For the client, of ours; goes out before anything later. */
+	/* For the client, of ours; goes out before anything later. When the
+	 * backend step has both, `forward` goes first. */
 	size_t reply_len;
 	char reply[SMTP_EHLO_REPLY_SIZE_MAX];
-	int reply_code; /* MESSAGE */
-	bool improper_pipelining; /* as in gate.h */
-	const char *offence;      /* as in gate.h */
+	int reply_code; /* MESSAGE; or a CLOSE that came with such a reply */
+	bool improper_pipelining; /* as in gate.h; also with WAIT */
+	/* As in gate.h; NULL: none. Set by the client step that found it: CLOSE
+	 * may come later, when what was asked before is answered. */
+	const char *offence;
 	size_t offence_len;
 };
 
@@ -99,8 +114,8 @@ void smtp_relay_backend_step(struct smtp_relay *relay,
 
 /* The backend's connection is gone. In the middle of a body the rest is dropped
  * up to its end and answered there with 451 4.3.0; while the reply to a whole
- * message is due, that reply is 451 4.3.0; else 421 4.3.0 and CLOSE. Never a
- * 2xx of ours. */
+ * message is due, that reply is 451 4.3.0, and the next command gets 421; else
+ * 421 4.3.0 and CLOSE. Never a 2xx of ours. Done once; again: nothing. */
 void smtp_relay_backend_lost(struct smtp_relay *relay,
     struct smtp_client *client, const struct smtp_policy *policy,
     struct smtp_relay_step *step_out);

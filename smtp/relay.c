@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a relay is, and what may be asked of it. Its steps are in
+ * smtp/relay_client.c and smtp/relay_backend.c. */
+#include "smtp/relay.h"
+
+void smtp_relay_init(struct smtp_relay *relay, const struct smtp_ehlo *ehlo)
+{
+	*relay = (struct smtp_relay){
+	    .state = SMTP_RELAY_EXPECT_COMMAND,
+	    .backend_chunking =
+		ehlo != NULL && smtp_ehlo_has(ehlo, SMTP_KEYWORD_CHUNKING),
+	};
+}
+
+bool smtp_relay_is_idle(const struct smtp_relay *relay)
+{
+	return smtp_outstanding_is_empty(&relay->outstanding) &&
+	       !smtp_relay_in_body(relay);
+}
+
+bool smtp_relay_awaits_backend(const struct smtp_relay *relay)
+{
+	/* The reply to a chunk is due when the backend has all of it. */
+	unsigned early =
+	    relay->state == SMTP_RELAY_EXPECT_CHUNK && !relay->discarding;
+	return !relay->backend_lost && relay->outstanding.count > early;
+}
+
+bool smtp_relay_in_body(const struct smtp_relay *relay)
+{
+	return relay->state == SMTP_RELAY_EXPECT_BODY ||
+	       relay->state == SMTP_RELAY_EXPECT_CHUNK;
+}

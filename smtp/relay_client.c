@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The half of the relay that takes the client's bytes. */
+#include "smtp/relay.h"
+
+#include <assert.h>
+
+#include "smtp/command.h"
+#include "smtp/line.h"
+#include "smtp/turn.h"
+#include "smtp/verdict.h"
+
+/* What is done with a command that nothing speaks against. */
+enum course {
+	COURSE_PASS,
+	COURSE_GREET,
+	COURSE_START_TLS,
+	COURSE_AUTH,
+	COURSE_DATA,
+	COURSE_BDAT,
+	COURSE_QUIT,
+	COURSE_NONE, /* the verdict lets none through */
+};
+
+static const enum course courses[SMTP_VERB_COUNT] = {
+    [SMTP_VERB_HELO] = COURSE_GREET,
+    [SMTP_VERB_EHLO] = COURSE_GREET,
+    [SMTP_VERB_XCLIENT] = COURSE_NONE,
+    [SMTP_VERB_XFORWARD] = COURSE_NONE,
+    [SMTP_VERB_STARTTLS] = COURSE_START_TLS,
+    [SMTP_VERB_AUTH] = COURSE_AUTH,
+    [SMTP_VERB_MAIL] = COURSE_PASS,
+    [SMTP_VERB_RCPT] = COURSE_PASS,
+    [SMTP_VERB_DATA] = COURSE_DATA,
+    [SMTP_VERB_BDAT] = COURSE_BDAT,
+    [SMTP_VERB_RSET] = COURSE_PASS,
+    [SMTP_VERB_NOOP] = COURSE_PASS,
+    [SMTP_VERB_VRFY] = COURSE_PASS,
+    [SMTP_VERB_ETRN] = COURSE_PASS,
+    [SMTP_VERB_QUIT] = COURSE_QUIT,
+    [SMTP_VERB_HELP] = COURSE_PASS,
+    [SMTP_VERB_UNKNOWN] = COURSE_PASS,
+};
+
+static void note_command(struct smtp_client *client, enum smtp_verb verb)
+{
+	smtp_counts_came(&client->counts, verb);
+	client->last = verb;
+	client->spoke = true;
+	client->after_message = false;
+}
+
+static void note_error(struct smtp_client *client)
+{
+	if (client->errors < UINT16_MAX)
+		client->errors++;
+}
+
+static void note_improper_pipelining(struct smtp_turn *turn)
+{
+	turn->step->improper_pipelining = !turn->client->improper;
+	turn->client->improper = true;
+}
+
+static void refuse(struct smtp_turn *turn, size_t used, enum smtp_answer answer)
+{
+	note_error(turn->client);
+	smtp_turn_use(turn, used);
+	smtp_turn_answer(turn, answer);
+}
+
+static void pass(struct smtp_turn *turn, size_t used, enum smtp_due due)
+{
+	smtp_turn_forward(turn, used);
+	smtp_outstanding_push(&turn->relay->outstanding, due);
+}
+
+/* Bytes of a body: to the backend, or nowhere. */
+static void carry(struct smtp_turn *turn, size_t used)
+{
+	if (turn->relay->discarding) {
+		smtp_turn_use(turn, used);
+		return;
+	}
+	smtp_turn_forward(turn, used);
+	turn->relay->message_octets += used;
+}
+
+/* A body or chunk is over, and commands follow. */
+static void end_body(struct smtp_turn *turn)
+{
+	struct smtp_relay *relay = turn->relay;
+	smtp_turn_enter(turn, SMTP_RELAY_EXPECT_COMMAND);
+	if (!relay->discarding)
+		return;
+	relay->discarding = false;
+	if (relay->discarded_answer != SMTP_ANSWER_NONE)
+		smtp_turn_answer(turn, relay->discarded_answer);
+}
+
+static void take_body(struct smtp_turn *turn)
+{
+	struct smtp_relay *relay = turn->relay;
+	if (turn->input_len == 0)
+		return;
+	bool end;
+	bool passed = !relay->discarding;
+	carry(turn,
+	    smtp_body_scan(&relay->body, turn->input, turn->input_len, &end));
+	if (!end)
+		return;
+	turn->client->after_message = true;
+	if (passed)
+		smtp_outstanding_push(
+		    &relay->outstanding, SMTP_DUE_END_OF_MESSAGE);
+	end_body(turn);
+}
+
+static void end_chunk(struct smtp_turn *turn)
+{
+	turn->client->after_message = turn->relay->chunk_last;
+	end_body(turn);
+}
+
+static void take_chunk(struct smtp_turn *turn)
+{
+	struct smtp_relay *relay = turn->relay;
+	if (turn->input_len == 0)
+		return;
+	size_t used = turn->input_len;
+	if (used > relay->chunk_left)
+		used = (size_t)relay->chunk_left;
+	carry(turn, used);
+	relay->chunk_left -= used;
+	if (relay->chunk_left == 0)
+		end_chunk(turn);
+}
+
+/* The command was used; its octets follow. */
+static void begin_chunk(struct smtp_turn *turn, uint64_t size, bool last)
+{
+	turn->relay->chunk_left = size;
+	turn->relay->chunk_last = last;
+	smtp_turn_enter(turn, SMTP_RELAY_EXPECT_CHUNK);
+	if (size == 0)
+		end_chunk(turn);
+}
+
+static void take_bdat(
+    struct smtp_turn *turn, const struct smtp_command *command, size_t used)
+{
+	uint64_t size = 0;
+	bool last = false;
+	bool valid = smtp_bdat_parse(
+	    command->argument, command->argument_len, &size, &last);
+	assert(valid); /* the verdict saw to it */
+	pass(turn, used, last ? SMTP_DUE_BDAT_LAST : SMTP_DUE_BDAT);
+	begin_chunk(turn, size, last);
+}
+
+/* RFC 3030, 2: the octets of a refused chunk come all the same. They are
+ * counted and dropped: as commands they would be whatever the message says. */
+static void refuse_bdat(struct smtp_turn *turn,
+    const struct smtp_command *command, size_t used, enum smtp_answer answer)
+{
+	uint64_t size = 0;
+	bool last = false;
+	bool valid = smtp_bdat_parse(
+	    command->argument, command->argument_len, &size, &last);
+	assert(valid); /* the verdict saw to it */
+	note_error(turn->client);
+	smtp_turn_use(turn, used);
+	turn->relay->discarding = true;
+	turn->relay->discarded_answer = answer;
+	begin_chunk(turn, size, last);
+}
+
+/* Whoever handles the name next must not find a control character in it. */
+static void keep_helo(
+    struct smtp_relay *relay, const struct smtp_command *command)
+{
+	size_t len = command->argument_len;
+	if (len >= sizeof(relay->helo))
+		len = sizeof(relay->helo) - 1;
+	for (size_t i = 0; i < len; i++) {
+		char byte = command->argument[i];
+		relay->helo[i] = byte < ' ' || byte > '~' ? '?' : byte;
+	}
+	relay->helo[len] = '\0';
+}
+
+/* Nothing is outstanding. What was learnt in clear is void, and so is every
+ * byte behind the command: RFC 3207, 4.2; CVE-2011-0411. */
+static void start_tls(struct smtp_turn *turn, size_t used)
+{
+	assert(smtp_outstanding_is_empty(&turn->relay->outstanding));
+	smtp_counts_obeyed(&turn->client->counts, SMTP_VERB_STARTTLS);
+	smtp_turn_use(turn, used);
+	smtp_turn_answer_now(turn, SMTP_ANSWER_STARTTLS_READY);
+	smtp_turn_enter(turn, SMTP_RELAY_EXPECT_END);
+	turn->step->event = SMTP_RELAY_START_TLS;
+}
+
+static void obey(
+    struct smtp_turn *turn, const struct smtp_command *command, size_t used)
+{
+	enum smtp_due due = (enum smtp_due)command->verb;
+	assert(courses[command->verb] != COURSE_NONE);
+	switch (courses[command->verb]) {
+	case COURSE_PASS:
+		pass(turn, used, due);
+		return;
+	case COURSE_GREET:
+		keep_helo(turn->relay, command);
+		pass(turn, used, due);
+		smtp_turn_enter(turn, SMTP_RELAY_EXPECT_HELO_REPLY);
+		return;
+	case COURSE_START_TLS:
+		start_tls(turn, used);
+		return;
+	case COURSE_AUTH:
+		pass(turn, used, due);
+		smtp_turn_enter(turn, SMTP_RELAY_EXPECT_AUTH_REPLY);
+		return;
+	case COURSE_DATA:
+		pass(turn, used, due);
+		turn->relay->data_premature = used < turn->input_len;
+		smtp_turn_enter(turn, SMTP_RELAY_EXPECT_DATA_REPLY);
+		return;
+	case COURSE_BDAT:
+		take_bdat(turn, command, used);
+		return;
+	case COURSE_QUIT:
+		pass(turn, used, due);
+		smtp_turn_enter(turn, SMTP_RELAY_EXPECT_END);
+		return;
+	case COURSE_NONE:
+		return;
+	}
+}
+
+/* RFC 2920, 3.1: nothing may follow some commands before their reply was seen,
+ * and without EHLO there is no right to pipeline at all. */
+static bool pipelines_improperly(
+    const struct smtp_turn *turn, enum smtp_verb verb, size_t used)
+{
+	if (used == turn->input_len || verb == SMTP_VERB_UNKNOWN)
+		return false;
+	return turn->client->helo_verb != SMTP_VERB_EHLO ||
+	       smtp_verb_ends_batch(verb);
+}
+
+static void take_line(
+    struct smtp_turn *turn, const struct smtp_command *command, size_t used)
+{
+	/* So that its 220 is the last that is said in clear. */
+	if (command->verb == SMTP_VERB_STARTTLS &&
+	    !smtp_outstanding_is_empty(&turn->relay->outstanding)) {
+		turn->step->event = SMTP_RELAY_WAIT;
+		return;
+	}
+	bool improper = pipelines_improperly(turn, command->verb, used);
+	if (improper)
+		note_improper_pipelining(turn);
+	if (command->word_len > 0)
+		note_command(turn->client, command->verb);
+
+	enum smtp_answer answer = smtp_verdict(turn, command, improper);
+	if (answer == SMTP_ANSWER_NONE)
+		obey(turn, command, used);
+	else if (command->verb == SMTP_VERB_BDAT &&
+		 smtp_answer_end(answer) == SMTP_END_NONE)
+		refuse_bdat(turn, command, used, answer);
+	else
+		refuse(turn, used, answer);
+}
+
+static void refuse_foreigner(
+    struct smtp_turn *turn, const struct smtp_line *line)
+{
+	note_command(turn->client, SMTP_VERB_UNKNOWN);
+	turn->step->offence = line->text;
+	turn->step->offence_len = line->len;
+	refuse(turn, line->used, SMTP_ANSWER_NOT_SMTP);
+}
+
+/* Drops what is left of a line that was too long, and answers at its end. */
+static void skip_line(struct smtp_turn *turn)
+{
+	struct smtp_client *client = turn->client;
+	size_t used;
+	enum smtp_line_result result =
+	    smtp_line_skip(turn->input, turn->input_len, &used);
+	if (used > SMTP_SKIPPED_MAX - client->skipped) {
+		refuse(turn, used, SMTP_ANSWER_TOO_MANY_ERRORS);
+		return;
+	}
+	client->skipped += (uint32_t)used;
+	if (result == SMTP_LINE_NEED_MORE) {
+		if (used > 0)
+			smtp_turn_use(turn, used);
+		return;
+	}
+	client->skipping_line = false;
+	refuse(turn, used,
+	    result == SMTP_LINE_BARE_LF ? SMTP_ANSWER_BARE_LF
+					: SMTP_ANSWER_TOO_LONG);
+}
+
+/* Only the credentials of an AUTH make a line longer than line_length_limit. */
+static enum smtp_line_result find_line(const struct smtp_turn *turn,
+    struct smtp_line *line, struct smtp_command *command)
+{
+	enum smtp_line_result result = smtp_line_find(
+	    turn->input, turn->input_len, turn->policy->line_size_max, line);
+	if (result == SMTP_LINE_NEED_MORE)
+		return result;
+	smtp_command_parse(line->text, line->len, command);
+	if (result != SMTP_LINE_TOO_LONG || command->verb != SMTP_VERB_AUTH ||
+	    turn->policy->auth_line_size_max <= turn->policy->line_size_max)
+		return result;
+	result = smtp_line_find(turn->input, turn->input_len,
+	    turn->policy->auth_line_size_max, line);
+	if (result != SMTP_LINE_NEED_MORE)
+		smtp_command_parse(line->text, line->len, command);
+	return result;
+}
+
+static void take_command(struct smtp_turn *turn)
+{
+	struct smtp_line line;
+	struct smtp_command command;
+	enum smtp_line_result result = find_line(turn, &line, &command);
+	if (result == SMTP_LINE_NEED_MORE)
+		return;
+	if (turn->relay->backend_lost) {
+		refuse(turn, line.used, SMTP_ANSWER_BACKEND_LOST);
+		return;
+	}
+	if (smtp_command_is_foreign(
+		&command, turn->policy->forbidden_commands)) {
+		refuse_foreigner(turn, &line);
+		return;
+	}
+	switch (result) {
+	case SMTP_LINE_NEED_MORE:
+		return;
+	case SMTP_LINE_FOUND:
+		take_line(turn, &command, line.used);
+		return;
+	case SMTP_LINE_TOO_LONG:
+		turn->client->skipping_line = true;
+		turn->client->skipped = 0;
+		smtp_turn_use(turn, line.used);
+		return;
+	case SMTP_LINE_BARE_LF:
+		refuse(turn, line.used, SMTP_ANSWER_BARE_LF);
+		return;
+	case SMTP_LINE_BAD_BYTE:
+		refuse(turn, line.used, SMTP_ANSWER_BAD_SYNTAX);
+		return;
+	}
+}
+
+static void expect_command(struct smtp_turn *turn)
+{
+	if (smtp_outstanding_is_full(&turn->relay->outstanding)) {
+		turn->step->event = SMTP_RELAY_WAIT;
+		return;
+	}
+	if (turn->client->errors >= turn->policy->hard_error_limit) {
+		smtp_turn_use(turn, 0);
+		smtp_turn_answer(turn, SMTP_ANSWER_TOO_MANY_ERRORS);
+		return;
+	}
+	if (turn->client->skipping_line)
+		skip_line(turn);
+	else
+		take_command(turn);
+}
+
+/* RFC 2920, 3.1: nothing may follow DATA before its reply was seen. */
+static void expect_data_reply(struct smtp_turn *turn)
+{
+	turn->step->event = SMTP_RELAY_WAIT;
+	if (turn->input_len == 0)
+		return;
+	turn->relay->data_premature = true;
+	note_improper_pipelining(turn);
+}
+
+/* RFC 4954, 4. What it says is a secret: it is never an offence for the log. */
+static void expect_auth_response(struct smtp_turn *turn)
+{
+	struct smtp_line line;
+	switch (smtp_line_find(turn->input, turn->input_len,
+	    turn->policy->auth_line_size_max, &line)) {
+	case SMTP_LINE_NEED_MORE:
+		return;
+	case SMTP_LINE_FOUND:
+		pass(turn, line.used, SMTP_DUE_AUTH);
+		smtp_turn_enter(turn, SMTP_RELAY_EXPECT_AUTH_REPLY);
+		return;
+	case SMTP_LINE_TOO_LONG:
+		refuse(turn, line.used, SMTP_ANSWER_AUTH_TOO_LONG);
+		return;
+	case SMTP_LINE_BARE_LF:
+		refuse(turn, line.used, SMTP_ANSWER_BARE_LF);
+		return;
+	case SMTP_LINE_BAD_BYTE:
+		refuse(turn, line.used, SMTP_ANSWER_AUTH_SYNTAX);
+		return;
+	}
+}
+
+void smtp_relay_client_step(struct smtp_relay *relay,
+    struct smtp_client *client, const struct smtp_policy *policy,
+    const uint8_t *input, size_t input_len, struct smtp_relay_step *step_out)
+{
+	struct smtp_turn turn = {
+	    relay, client, policy, input, input_len, step_out};
+	smtp_turn_begin(&turn);
+	if (smtp_turn_write_due(&turn))
+		return;
+	switch (relay->state) {
+	case SMTP_RELAY_EXPECT_COMMAND:
+		expect_command(&turn);
+		break;
+	case SMTP_RELAY_EXPECT_HELO_REPLY:
+	case SMTP_RELAY_EXPECT_AUTH_REPLY:
+		step_out->event = SMTP_RELAY_WAIT;
+		break;
+	case SMTP_RELAY_EXPECT_DATA_REPLY:
+		expect_data_reply(&turn);
+		break;
+	case SMTP_RELAY_EXPECT_BODY:
+		take_body(&turn);
+		break;
+	case SMTP_RELAY_EXPECT_CHUNK:
+		take_chunk(&turn);
+		break;
+	case SMTP_RELAY_EXPECT_AUTH_RESPONSE:
+		expect_auth_response(&turn);
+		break;
+	case SMTP_RELAY_EXPECT_END:
+		if (input_len > 0)
+			smtp_turn_use(&turn, input_len);
+		break;
+	}
+	smtp_turn_write_due(&turn);
+}
