@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/backend_list.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy/address.h"
+
+#define FORMS \
+	"inet:host:port, inet:[v6 address]:port, unix:path or builtin:sink"
+
+#define NAME_LEN_MAX (sizeof(((struct backend *)NULL)->name) - 1)
+
+/* One element, for messages: where it stands and how it was typed. */
+struct element {
+	const char *place;
+	const char *text;
+	struct report *report;
+};
+
+static void complain(const struct element *element, const char *why)
+{
+	report_add(element->report, REPORT_ERROR, element->place,
+	    "proxy_backend = %s: %s; it must be " FORMS, element->text, why);
+}
+
+static struct backend *append(
+    struct service *service, const struct element *element)
+{
+	if (service->backend_count == SERVICE_BACKENDS_MAX) {
+		report_add(element->report, REPORT_ERROR, element->place,
+		    "proxy_backend: must not have more than %d backends, each "
+		    "address of a name counted; \"%s\" is one too many",
+		    SERVICE_BACKENDS_MAX, element->text);
+		return NULL;
+	}
+	return &service->backends[service->backend_count];
+}
+
+/* Takes the backend that append gave and that has been filled in. */
+static void keep(struct service *service, const struct element *element)
+{
+	const struct backend *backend =
+	    &service->backends[service->backend_count];
+
+	for (size_t i = 0; i < service->backend_count; i++) {
+		if (strcmp(service->backends[i].name, backend->name) != 0)
+			continue;
+		report_add(element->report, REPORT_WARNING, element->place,
+		    "proxy_backend: \"%s\" is there twice; once is enough",
+		    backend->name);
+		return;
+	}
+	service->backend_count++;
+}
+
+static void keep_address(struct service *service, const struct element *element,
+    const char *name, const struct service_address *address)
+{
+	struct backend *backend = append(service, element);
+
+	if (backend == NULL)
+		return;
+	*backend = (struct backend){.kind = BACKEND_SOCKET,
+	    .address = address->address,
+	    .address_len = address->address_len,
+	    .state_index = -1};
+	snprintf(backend->name, sizeof(backend->name), "%s", name);
+	keep(service, element);
+}
+
+/* "host:port" or "[v6]:port" -> its parts, NUL-terminated in place. */
+static bool split(char *text, char **host_out, char **port_out)
+{
+	char *colon = strrchr(text, ':');
+
+	if (colon == NULL || colon == text || colon[1] == '\0')
+		return false;
+	*colon = '\0';
+	*port_out = colon + 1;
+	*host_out = text;
+	if (text[0] == '[') {
+		if (colon[-1] != ']' || colon - text < 3)
+			return false;
+		colon[-1] = '\0';
+		*host_out = text + 1;
+		return true;
+	}
+	/* A v6 address without brackets: which colon is the port's? */
+	return strchr(text, ':') == NULL;
+}
+
+static void name_address(const struct element *element, const char *host,
+    const struct service_address *address, char *out, size_t out_size)
+{
+	char text[sizeof(address->text)];
+	const char *port = strrchr(address->text, ':');
+	size_t len = (size_t)(port - address->text);
+
+	if (address_is_numeric(host)) {
+		snprintf(out, out_size, "%s", element->text);
+		return;
+	}
+	/* The address in brackets, whichever family it is of. */
+	if (address->text[0] == '[')
+		snprintf(text, sizeof(text), "%.*s", (int)len, address->text);
+	else
+		snprintf(text, sizeof(text), "[%.*s]", (int)len, address->text);
+	snprintf(out, out_size, "inet:%s%s%s", host, text, port);
+}
+
+static void read_inet(struct service *service, const struct element *element)
+{
+	struct service_address addresses[SERVICE_ADDRESSES_MAX];
+	char copy[NAME_LEN_MAX + 1];
+	char name[sizeof(service->backends[0].name)];
+	const char *why = "";
+	size_t count;
+	uint16_t port;
+	char *host;
+	char *port_text;
+
+	snprintf(copy, sizeof(copy), "%s", element->text + strlen("inet:"));
+	if (!split(copy, &host, &port_text)) {
+		complain(element, "host and port are not clear");
+		return;
+	}
+	port = address_port(port_text);
+	if (port == 0) {
+		complain(element, "the port is neither a number from 1 to "
+				  "65535 nor a name of services(5)");
+		return;
+	}
+	count = address_resolve(host, port,
+	    address_families(service->settings->inet_protocols), addresses,
+	    SERVICE_ADDRESSES_MAX, &why);
+	if (count == 0)
+		complain(element, why);
+	for (size_t i = 0; i < count; i++) {
+		name_address(element, host, &addresses[i], name, sizeof(name));
+		keep_address(service, element, name, &addresses[i]);
+	}
+}
+
+static void read_unix(struct service *service, const struct element *element)
+{
+	const char *path = element->text + strlen("unix:");
+	struct service_address address;
+
+	if (path[0] == '\0')
+		complain(element, "the path is missing");
+	else if (!address_unix(
+		     service->settings->queue_directory, path, &address))
+		complain(element, "the path is longer than 107 bytes");
+	else
+		keep_address(service, element, element->text, &address);
+}
+
+static void read_sink(struct service *service, const struct element *element)
+{
+	struct backend *backend = append(service, element);
+
+	if (backend == NULL)
+		return;
+	*backend = (struct backend){.kind = BACKEND_SINK, .state_index = -1};
+	snprintf(backend->name, sizeof(backend->name), "%s", element->text);
+	keep(service, element);
+}
+
+static void read_element(struct service *service, const struct element *element)
+{
+	if (strlen(element->text) > NAME_LEN_MAX)
+		complain(element, "it is too long");
+	else if (strncmp(element->text, "inet:", strlen("inet:")) == 0)
+		read_inet(service, element);
+	else if (strncmp(element->text, "unix:", strlen("unix:")) == 0)
+		read_unix(service, element);
+	else if (strcmp(element->text, "builtin:sink") == 0)
+		read_sink(service, element);
+	else
+		complain(element, "it is of no known kind");
+}
+
+void backend_list_read(struct service *service, struct report *report)
+{
+	const struct settings *settings = service->settings;
+	const char *cursor = settings->proxy_backend;
+	struct element element = {
+	    .place = settings_place(settings, "proxy_backend"),
+	    .report = report};
+	size_t error_count = report->error_count;
+	const char *word;
+	char text[512];
+	size_t len = 0;
+
+	while (settings_list_next(&cursor, &word, &len)) {
+		snprintf(text, sizeof(text), "%.*s", (int)len, word);
+		element.text = text;
+		read_element(service, &element);
+	}
+	if (len == SIZE_MAX) {
+		element.text = settings->proxy_backend;
+		complain(&element, "a brace is not closed");
+	} else if (service->backend_count == 0 &&
+		   report->error_count == error_count) {
+		report_add(report, REPORT_ERROR, element.place,
+		    "proxy_backend is not set: say where the mail goes, such "
+		    "as \"proxy_backend = inet:127.0.0.1:10025\"; the forms "
+		    "are " FORMS);
+	}
+}

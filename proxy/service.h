@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a generation of processes runs on: the configuration, and for each
+ * listener what the leaves need of it, in their own words. Made as root (it
+ * reads keys), before the workers are forked; immutable. */
+#ifndef POSTERN_PROXY_SERVICE_H
+#define POSTERN_PROXY_SERVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "conf/configuration.h"
+#include "smtp/policy.h"
+#include "tls/context.h"
+
+#define SERVICE_BACKENDS_MAX  32
+#define SERVICE_ADDRESSES_MAX 8
+
+enum backend_kind { BACKEND_SOCKET, BACKEND_SINK };
+
+struct backend {
+	enum backend_kind kind;
+	char name[128]; /* as configured: "inet:127.0.0.1:25", "builtin:sink" */
+	/* What host[addr]:port of log lines is made of; one address for now per
+	 * entry of the list that a name resolved to. */
+	struct sockaddr_storage address;
+	socklen_t address_len;
+	int state_index; /* in state->backends; set by the master */
+};
+
+/* An address that a listener binds. A line of master.cf can have several
+ * (inet_interfaces, a name with two addresses, IPv4 and IPv6 wildcards). */
+struct service_address {
+	struct sockaddr_storage address;
+	socklen_t address_len;
+	char text[128]; /* "127.0.0.1:2525", "[::]:25", "unix:/run/…": the key
+			 * by which a reload finds the same socket again */
+};
+
+struct service {
+	const struct listener *listener;
+	const struct settings *settings; /* listener's */
+	char log_name[128];		 /* syslog_name + "/smtpd" */
+	struct smtp_policy policy;
+	bool wrappermode;
+	struct tls_context *tls; /* NULL: no TLS on this listener */
+	struct service_address addresses[SERVICE_ADDRESSES_MAX];
+	size_t address_count;
+	struct backend backends[SERVICE_BACKENDS_MAX];
+	size_t backend_count;
+};
+
+struct services {
+	struct configuration *configuration; /* owned */
+	struct service *services;
+	size_t count;
+};
+
+/* Loads directory's configuration and builds everything from it: policies, TLS
+ * contexts, backends (names are resolved here, never in a worker), addresses.
+ * NULL when report has an error. */
+struct services *services_load(const char *directory, struct report *report);
+void services_destroy(struct services **services);
+
+#endif
