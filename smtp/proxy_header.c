@@ -131,6 +131,7 @@ static bool is_plausible(const char *text, size_t len)
 static enum smtp_proxy_result parse_v1(const uint8_t *input, size_t input_len,
     struct smtp_proxy_header *header, size_t *used_out)
 {
+	header->version = 1;
 	/* A CR further on comes too late: the answer is the same without it. */
 	size_t window_len = input_len < SMTP_PROXY_V1_SIZE_MAX - 1
 				? input_len
@@ -195,6 +196,7 @@ static enum smtp_proxy_result parse_v2(const uint8_t *input, size_t input_len,
 		return SMTP_PROXY_MALFORMED;
 	if (input_len < V2_HEAD_LEN)
 		return SMTP_PROXY_NEED_MORE;
+	header->version = 2;
 	bool local = input[12] == V2_LOCAL;
 	uint8_t family = input[13];
 	size_t len = (size_t)input[14] << 8 | input[15];
@@ -282,16 +284,17 @@ enum smtp_proxy_result smtp_proxy_header_parse(const uint8_t *input,
 	*used_out = 0;
 	if (input_len == 0)
 		return SMTP_PROXY_NEED_MORE;
+	enum smtp_proxy_result result = SMTP_PROXY_MALFORMED;
+	size_t used = 0;
 	size_t len =
 	    input_len < sizeof(v2_signature) ? input_len : sizeof(v2_signature);
-	if (memcmp(input, v2_signature, len) == 0) {
-		header_out->version = 2;
-		return parse_v2(input, input_len, header_out, used_out);
-	}
-	if (!begins((const char *)input, input_len, V1_SIGNATURE))
-		return SMTP_PROXY_MALFORMED;
-	header_out->version = 1;
-	return parse_v1(input, input_len, header_out, used_out);
+	if (memcmp(input, v2_signature, len) == 0)
+		result = parse_v2(input, input_len, header_out, &used);
+	else if (begins((const char *)input, input_len, V1_SIGNATURE))
+		result = parse_v1(input, input_len, header_out, &used);
+	if (result == SMTP_PROXY_FOUND || result == SMTP_PROXY_UNSUPPORTED)
+		*used_out = used;
+	return result;
 }
 
 size_t smtp_proxy_header_write(
