@@ -105,6 +105,8 @@ class Session:
             "NOOP": b"250 2.0.0 Ok\r\n", "VRFY": b"252 2.0.0 who\r\n",
             "AUTH": self._auth, "QUIT": b"221 2.0.0 Bye\r\n",
         }.get(verb, b"500 5.5.2 Error: command not recognized\r\n")
+        if verb == "MAIL":
+            self.body = b""
         answer = self.act(verb, line, usual)
         if verb == "QUIT":
             raise Ended
@@ -139,7 +141,6 @@ class Session:
         self.pending = self.pending[size:]
         if words[-1].upper() == b"LAST":
             self._complete(b"250 2.0.0 Ok: queued\r\n")
-            self.body = b""
         else:
             self.send(b"250 2.0.0 Ok: %d octets\r\n" % size)
 

@@ -177,6 +177,7 @@ class Postfix:
                      f"smtpd_tls_chain_files = {self.certificate.chain}\n"
                      "smtpd_tls_loglevel = 1\n")
         for name, value in self.settings.items():
+            main = re.sub(rf"(?m)^{name} =.*\n", "", main)
             main += f"{name} = {value}\n"
         (etc / "main.cf").write_text(main)
         (etc / "master.cf").write_text(
