@@ -19,18 +19,25 @@ struct tls_context_options {
 	const char *smtpd_tls_cert_file, *smtpd_tls_key_file;
 	const char *smtpd_tls_dcert_file, *smtpd_tls_dkey_file;
 	const char *smtpd_tls_eccert_file, *smtpd_tls_eckey_file;
-	const char *protocols;           /* the list in force … */
-	const char *protocols_parameter; /* … and the parameter it came from */
-	const char *groups;      /* key-exchange groups in order, names by blanks */
-	const char *cipher_list; /* TLS 1.2 and below, OpenSSL's language */
+	/* The list in force, and the parameter it came from. */
+	const char *protocols, *protocols_parameter;
+	/* tls_eecdh_auto_curves: key-exchange groups in order, by blanks */
+	const char *groups;
+	/* TLS 1.2 and below, in OpenSSL's language: what the grade's list, such
+	 * as tls_medium_cipherlist, comes to. */
+	const char *cipher_list;
 	bool prefer_server_ciphers; /* tls_preempt_cipherlist */
-	int session_timeout_s;      /* smtpd_tls_session_cache_timeout */
-	const char *service; /* bound into sessions: a ticket of one listener is
-	                      * of no use at another (CVE-2025-23419) */
+	/* smtpd_tls_session_cache_timeout: how long a ticket is honoured. 0:
+	 * none are issued; from 1 to 119 counts as 120. */
+	int session_timeout_s;
+	/* Bound into sessions: a ticket of one listener is of no use at another
+	 * (CVE-2025-23419). */
+	const char *service;
 };
 
-/* A server context. Tells every finding through report; NULL when one of them
- * was an error. */
+/* A server context. Its security level is OpenSSL's 0, as in Postfix: the
+ * system's level would overrule the lists that the operator wrote. Tells every
+ * finding through report; NULL when one of them was an error. */
 struct tls_context *tls_context_create(
     const struct tls_context_options *options, const struct tls_report *report);
 

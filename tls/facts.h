@@ -14,26 +14,26 @@ enum tls_trust { TLS_ANONYMOUS, TLS_UNTRUSTED, TLS_TRUSTED, TLS_VERIFIED };
 /* One of key exchange, server signature, client signature. name "" when
  * unknown. Names are those of Postfix 3.7 (reference 3.2). */
 struct tls_algorithm {
-	char name[24];   /* "X25519", "ECDHE", "RSA-PSS", "ECDSA" */
-	char curve[24];  /* "prime256v1", or "" */
-	int bits;        /* 0: not told */
+	char name[24];	 /* "X25519", "ECDHE", "RSA-PSS", "ECDSA" */
+	char curve[24];	 /* "prime256v1", or "" */
+	int bits;	 /* 0: not told */
 	char digest[16]; /* "SHA256", or "" */
 };
 
 struct tls_facts {
 	enum tls_trust trust;
-	const char *protocol;  /* "TLSv1.3"; static */
-	const char *cipher;    /* "TLS_AES_256_GCM_SHA384"; static */
+	const char *protocol; /* "TLSv1.3"; static */
+	const char *cipher;   /* "TLS_AES_256_GCM_SHA384"; static */
 	int cipher_bits, cipher_bits_of_algorithm;
 	struct tls_algorithm key_exchange, server_signature, client_signature;
 	bool resumed;
-	/* Forward secrecy: whether the keys of this session die with it, and in a
-	 * word why: "ecdhe", "dhe", "rsa_key_exchange", "resumed_without_exchange",
-	 * "psk". */
+	/* Forward secrecy: whether the keys of this session die with it, and in
+	 * a word why: "ecdhe", "dhe", "rsa_key_exchange",
+	 * "resumed_without_exchange", "psk". */
 	bool forward_secret;
 	const char *forward_secrecy_reason; /* static */
 	const char *sni; /* matched name as the client sent it, or ""; borrowed
-	                  * from the session */
+			  * from the session */
 };
 
 /* Of an established session. */

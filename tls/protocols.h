@@ -19,4 +19,7 @@ struct tls_protocols {
 bool tls_protocols_parse(const char *list, struct tls_protocols *protocols_out,
     char *bad_out, size_t bad_size);
 
+/* Whether they leave this version (0x0300 … 0x0304) in. */
+bool tls_protocols_allow(const struct tls_protocols *protocols, int version);
+
 #endif

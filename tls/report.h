@@ -8,9 +8,10 @@
 
 struct tls_report {
 	void *argument; /* handed to tell() */
-	/* `parameter` is the main.cf parameter whose value is at fault; `text` says
-	 * what is wrong with it and what would be right, without its name. Both
-	 * are borrowed for the call. is_error: the context cannot be built. */
+	/* `parameter` is the main.cf parameter whose value is at fault; `text`
+	 * says what is wrong with it and what would be right, without its name.
+	 * Both are borrowed for the call. is_error: the context cannot be
+	 * built. */
 	void (*tell)(void *argument, bool is_error, const char *parameter,
 	    const char *text);
 };

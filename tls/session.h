@@ -2,8 +2,8 @@
 /* One TLS connection, over buffers that the caller lends for one call. No
  * socket, no memory BIO: a custom BIO reads from `in` and writes to `out`.
  *
- * Whatever a call returns, in_used bytes of `in` are done with and out_len bytes
- * of `out` must be sent, also on failure: they may be the alert. */
+ * Whatever a call returns, in_used bytes of `in` are done with and out_len
+ * bytes of `out` must be sent, also on failure: they may be the alert. */
 #ifndef POSTERN_TLS_SESSION_H
 #define POSTERN_TLS_SESSION_H
 
@@ -18,7 +18,7 @@
 #define TLS_WIRE_ROOM_MIN 32768
 /* What one call of write can add around n bytes of plaintext. */
 #define TLS_RECORD_PLAIN_SIZE_MAX 16384
-#define TLS_RECORD_OVERHEAD_MAX 256
+#define TLS_RECORD_OVERHEAD_MAX	  256
 
 struct tls_session; /* opaque */
 
@@ -31,11 +31,11 @@ struct tls_wire {
 };
 
 enum tls_status {
-	TLS_DONE,       /* the call did all that was asked */
+	TLS_DONE,	/* the call did all that was asked */
 	TLS_WANT_INPUT, /* `in` is used up; come again with more */
-	TLS_WANT_ROOM,  /* `out` is full; come again with room and the same data */
-	TLS_CLOSED,     /* the peer closed with close_notify: an orderly end */
-	TLS_FAILED,     /* see tls_session_fault; only destroy may follow */
+	TLS_WANT_ROOM,	/* `out` is full; come again with room, the same data */
+	TLS_CLOSED,	/* close_notify came; it can still be written to */
+	TLS_FAILED,	/* see tls_session_fault; only destroy may follow */
 };
 
 /* Why a handshake or a connection failed, in a few stable words. The table is
@@ -54,11 +54,16 @@ struct tls_session *tls_session_create(struct tls_context *context);
 void tls_session_destroy(struct tls_session **session);
 
 /* Goes on with the handshake; DONE when it is complete. Application data may
- * follow in the same `in`: go on with read at once. */
+ * follow in the same `in`: go on with read at once. Never CLOSED: who closes in
+ * the handshake makes it fail, with the fault EOF. */
 enum tls_status tls_session_handshake(
     struct tls_session *session, struct tls_wire *wire);
 
-/* Decrypts until `in` is used up or `plain` is full (DONE then: call again). */
+/* Decrypts until `in` is used up or `plain` is full (DONE then: call again).
+ * Plaintext comes with DONE or WANT_INPUT alone: what ends the session or stops
+ * it behind some plaintext is told by the next call. The end of `in` at in_eof
+ * without a close_notify is the fault EOF. A peer that sends many records
+ * without data in a row ends the session, with the fault PROTOCOL. */
 enum tls_status tls_session_read(struct tls_session *session,
     struct tls_wire *wire, uint8_t *plain, size_t plain_size,
     size_t *plain_len_out);
@@ -74,7 +79,12 @@ void tls_session_close(struct tls_session *session, struct tls_wire *wire);
 
 enum tls_fault tls_session_fault(const struct tls_session *session);
 
-/* "no_shared_cipher", for metrics and records; "no shared cipher", for people. */
+/* With the fault ALERT, the number of the alert that the peer sent (RFC 8446,
+ * 6); otherwise -1. */
+int tls_session_alert(const struct tls_session *session);
+
+/* "no_shared_cipher", for metrics and records; "no shared cipher", for
+ * people. */
 const char *tls_fault_word(enum tls_fault fault);
 const char *tls_fault_text(enum tls_fault fault);
 

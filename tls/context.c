@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tls/context.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+
+#include "tls/certificates.h"
+#include "tls/findings.h"
+#include "tls/groups.h"
+#include "tls/handles.h"
+#include "tls/protocols.h"
+
+#define TIMEOUT_MIN_S 120 /* Postfix's */
+
+struct tls_context {
+	SSL_CTX *ctx;
+};
+
+/* What holds for all contexts, whatever the operator wrote. */
+static void set_invariants(SSL_CTX *ctx)
+{
+	/* Debian's configuration of OpenSSL sets level 2, which would refuse in
+	 * silence what protocols, ciphers and groups allow: TLS 1.0 needs level
+	 * 0 (its handshake signs SHA-1), and so do primes of 1024 bits. With
+	 * STARTTLS a refused handshake often means that the mail comes in clear
+	 * (RFC 7435). First of all, since loading checks keys against it. */
+	SSL_CTX_set_security_level(ctx, 0);
+	SSL_CTX_set_options(
+	    ctx, SSL_OP_ALL | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+		     SSL_OP_SINGLE_DH_USE | SSL_OP_SINGLE_ECDH_USE);
+	/* An end without close_notify is a fault of its own (truncation), so
+	 * OpenSSL must not hide it from us, whatever its configuration says. */
+	SSL_CTX_clear_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
+	/* Buffers only while they have bytes in them: most sessions idle. */
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS |
+				  SSL_MODE_ENABLE_PARTIAL_WRITE |
+				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
+	/* Early data can be replayed (RFC 8446, 8): no MAIL twice. */
+	SSL_CTX_set_max_early_data(ctx, 0);
+	/* Of TLS 1.2 and below; the prime is chosen by the certificate's key.
+	 */
+	SSL_CTX_set_dh_auto(ctx, 1);
+}
+
+static bool allows_any(const struct tls_protocols *protocols, int ceiling)
+{
+	for (int version = TLS1_VERSION; version <= ceiling; version++)
+		if (tls_protocols_allow(protocols, version))
+			return true;
+	return false;
+}
+
+static void set_protocols(SSL_CTX *ctx,
+    const struct tls_context_options *options,
+    struct tls_protocols *protocols_out, struct tls_findings *findings)
+{
+	char bad[64];
+
+	if (!tls_protocols_parse(
+		options->protocols, protocols_out, bad, sizeof(bad))) {
+		tls_findings_error(findings, options->protocols_parameter,
+		    "\"%s\" is no protocol version; must be a list such as "
+		    "\">=TLSv1.2\" or \"!TLSv1.1, !TLSv1\", with the versions "
+		    "TLSv1, TLSv1.1, TLSv1.2, TLSv1.3",
+		    bad);
+		return;
+	}
+	if (!allows_any(protocols_out, TLS1_3_VERSION)) {
+		tls_findings_error(findings, options->protocols_parameter,
+		    "leaves no protocol version; must allow TLSv1.2 or "
+		    "TLSv1.3");
+		return;
+	}
+	/* Set even when there is no bound: the system's configuration of
+	 * OpenSSL has one, too, and main.cf rules. */
+	SSL_CTX_set_options(ctx, protocols_out->excluded);
+	if (SSL_CTX_set_min_proto_version(ctx, protocols_out->floor) != 1 ||
+	    SSL_CTX_set_max_proto_version(ctx, protocols_out->ceiling) != 1)
+		tls_findings_error(findings, options->protocols_parameter,
+		    "%s supports none of these protocol versions",
+		    OpenSSL_version(OPENSSL_VERSION));
+}
+
+static void set_ciphers(SSL_CTX *ctx, const struct tls_context_options *options,
+    struct tls_findings *findings)
+{
+	if (options->prefer_server_ciphers)
+		SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
+	if (options->cipher_list[0] == '\0')
+		return;
+	if (SSL_CTX_set_cipher_list(ctx, options->cipher_list) != 1)
+		tls_findings_error(findings, "tls_medium_cipherlist",
+		    "\"%s\": %s; must be a list as ciphers(1) describes it",
+		    options->cipher_list, tls_findings_library_reason());
+}
+
+static bool has_anonymous_suite(const SSL_CTX *ctx)
+{
+	const STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(ctx);
+
+	for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++)
+		if (SSL_CIPHER_get_auth_nid(sk_SSL_CIPHER_value(ciphers, i)) ==
+		    NID_auth_null)
+			return true;
+	return false;
+}
+
+static void check_without_certificates(const SSL_CTX *ctx,
+    const struct tls_protocols *protocols, struct tls_findings *findings)
+{
+	if (!allows_any(protocols, TLS1_2_VERSION))
+		tls_findings_error(findings, "smtpd_tls_cert_file",
+		    "none: TLSv1.3 needs a certificate; must be a PEM file, or "
+		    "the protocols must allow TLSv1.2");
+	else if (!has_anonymous_suite(ctx))
+		tls_findings_error(findings, "smtpd_tls_cert_file",
+		    "none: only anonymous suites do without a certificate, and "
+		    "the cipher list has none; must be a PEM file, or aNULL "
+		    "must not be excluded");
+}
+
+/* A ticket holds the session id context of the session that it stands for, and
+ * OpenSSL resumes it under no other. */
+static void bind_sessions(SSL_CTX *ctx, EVP_MD_CTX *identity)
+{
+	unsigned char digest[EVP_MAX_MD_SIZE];
+	unsigned digest_len = 0;
+
+	EVP_DigestFinal_ex(identity, digest, &digest_len);
+	assert(digest_len <= SSL_MAX_SID_CTX_LENGTH);
+	SSL_CTX_set_session_id_context(ctx, digest, digest_len);
+}
+
+static void set_resumption(SSL_CTX *ctx, int timeout_s)
+{
+	/* Tickets alone: a cache would belong to one worker of many, and grow
+	 * (CVE-2024-2511). */
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	if (timeout_s <= 0) {
+		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
+		SSL_CTX_set_num_tickets(ctx, 0);
+		return;
+	}
+	SSL_CTX_set_timeout(
+	    ctx, timeout_s < TIMEOUT_MIN_S ? TIMEOUT_MIN_S : timeout_s);
+	/* One is enough for a client that comes again; each costs a record, and
+	 * a key derivation, in every handshake. */
+	SSL_CTX_set_num_tickets(ctx, 1);
+}
+
+static void set_certificates(SSL_CTX *ctx,
+    const struct tls_context_options *options,
+    const struct tls_protocols *protocols, struct tls_findings *findings)
+{
+	EVP_MD_CTX *identity = EVP_MD_CTX_new();
+
+	if (identity == NULL ||
+	    EVP_DigestInit_ex(identity, EVP_sha256(), NULL) != 1) {
+		tls_findings_error(findings, "smtpd_tls_chain_files",
+		    "OpenSSL cannot compute SHA-256: %s",
+		    tls_findings_library_reason());
+		EVP_MD_CTX_free(identity);
+		return;
+	}
+	/* With its NUL, so that no certificate continues the name. */
+	EVP_DigestUpdate(
+	    identity, options->service, strlen(options->service) + 1);
+	if (tls_certificates_load(ctx, options, identity, findings) == 0 &&
+	    tls_certificates_unwanted(options))
+		check_without_certificates(ctx, protocols, findings);
+	bind_sessions(ctx, identity);
+	EVP_MD_CTX_free(identity);
+}
+
+struct tls_context *tls_context_create(
+    const struct tls_context_options *options, const struct tls_report *report)
+{
+	struct tls_findings findings = {report, false};
+	struct tls_protocols protocols;
+	struct tls_context *context = calloc(1, sizeof(*context));
+
+	if (context != NULL)
+		context->ctx = SSL_CTX_new(TLS_server_method());
+	if (context == NULL || context->ctx == NULL) {
+		tls_findings_error(&findings, options->protocols_parameter,
+		    "OpenSSL cannot make a context: %s",
+		    tls_findings_library_reason());
+		tls_context_destroy(&context);
+		return NULL;
+	}
+	set_invariants(context->ctx);
+	set_protocols(context->ctx, options, &protocols, &findings);
+	set_ciphers(context->ctx, options, &findings);
+	tls_groups_apply(
+	    context->ctx, options->groups, "tls_eecdh_auto_curves", &findings);
+	set_certificates(context->ctx, options, &protocols, &findings);
+	set_resumption(context->ctx, options->session_timeout_s);
+	ERR_clear_error();
+	if (findings.failed)
+		tls_context_destroy(&context);
+	return context;
+}
+
+void tls_context_destroy(struct tls_context **context)
+{
+	if (*context == NULL)
+		return;
+	SSL_CTX_free((*context)->ctx);
+	free(*context);
+	*context = NULL;
+}
+
+SSL_CTX *tls_context_handle(const struct tls_context *context)
+{
+	return context->ctx;
+}
+
+const char *tls_library_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION);
+}

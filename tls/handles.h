@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* OpenSSL's objects behind ours, for the files of tls/ and their tests alone.
+ */
+#ifndef POSTERN_TLS_HANDLES_H
+#define POSTERN_TLS_HANDLES_H
+
+#include <openssl/ssl.h>
+
+#include "tls/context.h"
+#include "tls/session.h"
+
+/* Both are borrowed. */
+SSL_CTX *tls_context_handle(const struct tls_context *context);
+SSL *tls_session_handle(const struct tls_session *session);
+
+#endif
