@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/flow.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+#include "proxy/flow_internal.h"
+#include "proxy/session_log.h"
+#include "smtp/gate.h"
+
+_Static_assert(
+    FLOW_SCRATCH_SIZE > 65536 + 2 + LEG_PLAIN_SIZE_MAX(FLOW_RECEIVE_SIZE),
+    "the scratch holds the head of the longest line and what one receive "
+    "can become");
+
+void flow_enter(struct flow *flow, enum flow_state state)
+{
+	assert(state > flow->state); /* a flow never goes back */
+	flow->state = state;
+	/* The handshake's time runs from the STARTTLS on. */
+	if (state != FLOW_HANDSHAKE || flow->limit.serial == 0)
+		flow_restart_limit(flow);
+}
+
+/* Whether the client may still be sending, so that closing would reset our last
+ * words away. */
+static bool must_linger(const struct flow *flow)
+{
+	switch (flow->reason) {
+	case CLOSE_CLIENT_ERRORS:
+	case CLOSE_CLIENT_NOT_SMTP:
+	case CLOSE_CLIENT_BARE_LF:
+	case CLOSE_CLIENT_PIPELINED:
+	case CLOSE_CLIENT_BAD_BDAT:
+	case CLOSE_HANDSHAKE_FAILED:
+	case CLOSE_BACKEND_CLOSING:
+	case CLOSE_BACKEND_LOST:
+	case CLOSE_BACKEND_MALFORMED:
+	case CLOSE_BACKEND_UNEXPECTED:
+	case CLOSE_BACKEND_UNAVAILABLE:
+	case CLOSE_NO_BACKEND:
+	case CLOSE_SESSION_LIMIT:
+	case CLOSE_STOPPED:
+		return flow->replied || flow->client.broken;
+	case CLOSE_NONE:
+	case CLOSE_CLIENT_QUIT:
+	case CLOSE_CLIENT_LOST:
+	case CLOSE_TLS_BROKEN:
+	case CLOSE_TIMED_OUT:
+	case CLOSE_NO_MEMORY:
+	case CLOSE_PROBE_DONE:
+	case CLOSE_PROBE_FAILED:
+	case CLOSE_REASON_COUNT:
+		return false;
+	}
+	return false;
+}
+
+static void drained(struct flow *flow)
+{
+	if (leg_pending(&flow->client) > 0)
+		return;
+	if (must_linger(flow) && !flow->client.eof && !flow->shutdown_done)
+		return; /* FLOW_WANT_CLIENT_SHUTDOWN */
+	flow_enter(flow, FLOW_CLOSED);
+}
+
+void flow_end(
+    struct flow *flow, struct flow_environment *env, enum close_reason reason)
+{
+	bool say_goodbye =
+	    flow->smtp.tls && !flow->client.eof && reason != CLOSE_TLS_BROKEN;
+
+	if (flow->state >= FLOW_DRAIN)
+		return;
+	flow->reason = reason;
+	flow_drop_backend(flow, env);
+	leg_drop_held(&flow->client);
+	if (say_goodbye && leg_open(&flow->client, &env->buffers) == LEG_OK)
+		leg_close_tls(&flow->client);
+	leg_tidy(&flow->client, &env->buffers);
+	flow_enter(flow, FLOW_DRAIN);
+	drained(flow);
+}
+
+static void greet(struct flow *flow, struct flow_environment *env)
+{
+	size_t index = (size_t)(flow->service - env->services->services);
+	const struct smtp_policy *policy = &flow->service->policy;
+	char greeting[1024];
+	size_t len;
+
+	if (!offers_get(&env->offers, env->services, index, env->state)
+		 ->reached) {
+		flow_reply_format(flow, env,
+		    "421 4.3.2 %s Service currently unavailable\r\n",
+		    policy->hostname);
+		flow_end(flow, env, CLOSE_NO_BACKEND);
+		return;
+	}
+	len = smtp_gate_greeting(policy, greeting, sizeof(greeting));
+	flow_reply(flow, env, greeting, len);
+}
+
+static bool may_be_stopped(const struct flow *flow)
+{
+	switch (flow->state) {
+	case FLOW_GATE:
+	case FLOW_STARTING_TLS:
+	case FLOW_HANDSHAKE:
+	case FLOW_TLS_GATE:
+	case FLOW_REFUSING:
+		return true;
+	case FLOW_RELAY:
+		return smtp_relay_is_idle(&flow->relay) &&
+		       !flow->relay.in_transaction &&
+		       flow->client.held_len == 0;
+	case FLOW_BACKEND_OPENING:
+		return flow->is_probe;
+	case FLOW_DRAIN:
+	case FLOW_LINGER:
+	case FLOW_CLOSED:
+		return false;
+	}
+	return false;
+}
+
+void flow_stop(struct flow *flow, struct flow_environment *env)
+{
+	bool can_speak = flow->state != FLOW_STARTING_TLS &&
+			 flow->state != FLOW_HANDSHAKE && !flow->is_probe;
+
+	if (!may_be_stopped(flow))
+		return;
+	if (can_speak && flow_can_reply(flow, env))
+		flow_reply_format(flow, env,
+		    "421 4.3.2 %s Service shutting down\r\n",
+		    flow->service->policy.hostname);
+	flow_end(flow, env, CLOSE_STOPPED);
+}
+
+/* The client will send no more, and all that it sent was looked at. */
+static void client_is_done(struct flow *flow, struct flow_environment *env)
+{
+	switch (flow->state) {
+	case FLOW_GATE:
+	case FLOW_STARTING_TLS:
+	case FLOW_TLS_GATE:
+	case FLOW_REFUSING:
+		flow_end(flow, env, CLOSE_CLIENT_LOST);
+		break;
+	case FLOW_RELAY:
+		/* Half-closed: it may still want what is outstanding. A body
+		 * without its end is never finished by us. */
+		if (smtp_relay_in_body(&flow->relay) ||
+		    smtp_relay_is_idle(&flow->relay))
+			flow_end(flow, env, CLOSE_CLIENT_LOST);
+		break;
+	case FLOW_HANDSHAKE: /* the turn finds it out */
+	case FLOW_BACKEND_OPENING:
+	case FLOW_DRAIN:
+	case FLOW_LINGER:
+	case FLOW_CLOSED:
+		break;
+	}
+}
+
+static bool pump_client(struct flow *flow, struct flow_environment *env)
+{
+	struct leg *leg = &flow->client;
+	size_t used;
+
+	if (!flow->client_waits || leg->held_len == 0 || leg->held_is_wire ||
+	    flow->state == FLOW_BACKEND_OPENING)
+		return false;
+	flow->client_waits = false;
+	used = flow_client_input(flow, env, leg->held, leg->held_len);
+	if (flow->state >= FLOW_DRAIN || leg->held_len == 0)
+		return false;
+	if (!leg_hold(leg, leg->held + used, leg->held_len - used, false))
+		flow_end(flow, env, CLOSE_NO_MEMORY);
+	return used > 0;
+}
+
+static bool pump_backend(struct flow *flow, struct flow_environment *env)
+{
+	struct leg *leg = &flow->backend;
+	uint32_t tried = flow->backends_tried;
+	size_t used;
+
+	if (!flow->backend_waits || leg->held_len == 0)
+		return false;
+	flow->backend_waits = false;
+	used = flow_backend_input(flow, env, leg->held, leg->held_len);
+	if (flow->backend_state != FLOW_BACKEND_CONNECTED ||
+	    flow->backends_tried != tried)
+		return true;
+	if (!leg_hold(leg, leg->held + used, leg->held_len - used, false))
+		flow_end(flow, env, CLOSE_NO_MEMORY);
+	return used > 0;
+}
+
+static void greet_if_due(struct flow *flow, struct flow_environment *env)
+{
+	if (!flow->greeting_due || flow->state >= FLOW_DRAIN ||
+	    !flow_can_reply(flow, env))
+		return;
+	flow->greeting_due = false;
+	greet(flow, env);
+}
+
+static bool backend_is_done(const struct flow *flow)
+{
+	return flow->backend.eof && !flow->backend_waits &&
+	       flow->backend_state == FLOW_BACKEND_CONNECTED;
+}
+
+void flow_settle(struct flow *flow, struct flow_environment *env)
+{
+	bool moved = true;
+
+	flow->needs_buffer = false;
+	greet_if_due(flow, env);
+	while (moved && flow->state < FLOW_DRAIN) {
+		moved = pump_client(flow, env) || flow_pump_sink(flow, env) ||
+			pump_backend(flow, env);
+		if (!moved && backend_is_done(flow)) {
+			flow_backend_lost(flow, env, CLOSE_BACKEND_LOST);
+			moved = true;
+		}
+	}
+	if (flow->client.broken)
+		flow_end(flow, env, CLOSE_TLS_BROKEN);
+	if (flow->client.eof && !flow->client_waits)
+		client_is_done(flow, env);
+	if (env->stopping)
+		flow_stop(flow, env);
+	leg_tidy(&flow->client, &env->buffers);
+	leg_tidy(&flow->backend, &env->buffers);
+	if (flow->state == FLOW_DRAIN)
+		drained(flow);
+}
+
+void flow_begin(struct flow *flow, struct flow_environment *env,
+    const struct service *service, const struct sockaddr *peer, bool refused)
+{
+	flow->service = service;
+	flow->begun_ms = env->now_ms;
+	flow->serial = ++env->session_serial;
+	smtp_client_init(&flow->smtp);
+	if (peer->sa_family == AF_INET)
+		memcpy(&flow->peer, peer, sizeof(struct sockaddr_in));
+	else if (peer->sa_family == AF_INET6)
+		memcpy(&flow->peer, peer, sizeof(struct sockaddr_in6));
+	metric_add(env->block, METRIC_sessions_accepted, 1);
+	metric_add(env->block, METRIC_sessions_open, 1);
+	session_log_connect(flow, env);
+	if (refused) {
+		metric_add(env->block, METRIC_sessions_refused, 1);
+		if (!service->wrappermode && flow_can_reply(flow, env))
+			flow_reply_format(flow, env,
+			    "421 4.3.2 All server ports are busy\r\n");
+		flow_end(flow, env, CLOSE_SESSION_LIMIT);
+		return;
+	}
+	if (service->wrappermode) {
+		flow_begin_handshake(flow, env);
+	} else {
+		flow_restart_limit(flow);
+		flow->greeting_due = true;
+	}
+	flow_settle(flow, env);
+}
+
+void flow_begin_probe(struct flow *flow, struct flow_environment *env,
+    const struct service *service, uint8_t backend_index)
+{
+	flow->service = service;
+	flow->begun_ms = env->now_ms;
+	flow->is_probe = true;
+	flow->backends_tried = ~(1u << backend_index);
+	flow_open_backend(flow, env);
+}
+
+void flow_client_sent(
+    struct flow *flow, struct flow_environment *env, size_t len)
+{
+	flow->octets_out += len;
+	metric_add(env->block, METRIC_client_octets_out, len);
+	leg_sent(&flow->client, &env->buffers, len);
+	if (flow->state == FLOW_STARTING_TLS && leg_pending(&flow->client) == 0)
+		flow_begin_handshake(flow, env);
+	flow_settle(flow, env);
+}
+
+void flow_client_failed(struct flow *flow, struct flow_environment *env)
+{
+	flow->client.eof = true;
+	flow->client.broken = true;
+	if (flow->state >= FLOW_DRAIN) {
+		if (flow->state != FLOW_CLOSED)
+			flow_enter(flow, FLOW_CLOSED);
+		return;
+	}
+	flow_end(flow, env, CLOSE_CLIENT_LOST);
+	if (flow->state != FLOW_CLOSED)
+		flow_enter(flow, FLOW_CLOSED);
+}
+
+void flow_client_shut_down(struct flow *flow)
+{
+	flow->shutdown_done = true;
+	if (flow->state == FLOW_DRAIN)
+		flow_enter(flow, FLOW_LINGER);
+}
+
+void flow_backend_connected(struct flow *flow, struct flow_environment *env)
+{
+	metric_add(env->block, METRIC_backend_sessions, 1);
+	metric_add(env->block, METRIC_backend_connects, 1);
+	flow->backend_state = FLOW_BACKEND_CONNECTED;
+	flow_restart_limit(flow);
+}
+
+void flow_backend_received(struct flow *flow, struct flow_environment *env,
+    const uint8_t *data, size_t len)
+{
+	struct leg *leg = &flow->backend;
+	uint32_t tried = flow->backends_tried;
+	size_t used;
+
+	if (flow->backend_state != FLOW_BACKEND_CONNECTED)
+		return;
+	metric_add(env->block, METRIC_backend_octets_in, len);
+	if (len == 0)
+		leg->eof = true;
+	if (len > 0 && leg->held_len > 0) {
+		assert(leg->held_len + len <= FLOW_SCRATCH_SIZE);
+		memcpy(env->backend_scratch, leg->held, leg->held_len);
+		memcpy(env->backend_scratch + leg->held_len, data, len);
+		data = env->backend_scratch;
+		len += leg->held_len;
+	}
+	if (len > 0) {
+		used = flow_backend_input(flow, env, data, len);
+		if (flow->backend_state == FLOW_BACKEND_CONNECTED &&
+		    flow->backends_tried == tried &&
+		    !leg_hold(leg, data + used, len - used, false))
+			flow_end(flow, env, CLOSE_NO_MEMORY);
+	}
+	flow_settle(flow, env);
+}
+
+void flow_backend_sent(
+    struct flow *flow, struct flow_environment *env, size_t len)
+{
+	metric_add(env->block, METRIC_backend_octets_out, len);
+	leg_sent(&flow->backend, &env->buffers, len);
+	if (leg_pending(&flow->backend) == 0 && flow->state == FLOW_RELAY)
+		flow_restart_limit(flow);
+	flow_settle(flow, env);
+}
+
+void flow_backend_failed(
+    struct flow *flow, struct flow_environment *env, int error)
+{
+	if (flow->backend_state == FLOW_BACKEND_DROPPED)
+		return;
+	if (flow->backend_state == FLOW_BACKEND_CONNECTING)
+		flow_backend_unreachable(flow, env, strerror(error));
+	else
+		flow_backend_lost(flow, env, CLOSE_BACKEND_LOST);
+	flow_settle(flow, env);
+}
+
+void flow_backend_closed(struct flow *flow, struct flow_environment *env)
+{
+	leg_finish(&flow->backend, &env->buffers);
+	flow->backend_state = FLOW_BACKEND_NONE;
+	if (flow->state == FLOW_BACKEND_OPENING)
+		flow_open_backend(flow, env);
+	flow_settle(flow, env);
+}
+
+static void time_out_client(struct flow *flow, struct flow_environment *env)
+{
+	metric_add(env->block, METRIC_timeouts, 1);
+	if (flow_can_reply(flow, env))
+		flow_reply_format(flow, env,
+		    "421 4.4.2 %s Error: timeout exceeded\r\n",
+		    flow->service->policy.hostname);
+	flow_end(flow, env, CLOSE_TIMED_OUT);
+}
+
+void flow_timed_out(struct flow *flow, struct flow_environment *env)
+{
+	switch (flow->state) {
+	case FLOW_GATE:
+	case FLOW_TLS_GATE:
+	case FLOW_REFUSING:
+		time_out_client(flow, env);
+		break;
+	case FLOW_STARTING_TLS:
+		metric_add(env->block, METRIC_timeouts, 1);
+		flow_end(flow, env, CLOSE_TIMED_OUT);
+		break;
+	case FLOW_HANDSHAKE:
+		metric_add(env->block, METRIC_timeouts, 1);
+		metric_add(env->block, METRIC_handshakes_failed, 1);
+		session_log_tls_failed(flow, env, true);
+		flow_end(flow, env, CLOSE_TIMED_OUT);
+		break;
+	case FLOW_BACKEND_OPENING:
+		flow_backend_lost(flow, env, CLOSE_TIMED_OUT);
+		break;
+	case FLOW_RELAY:
+		if (flow_waits_for_backend(flow))
+			flow_backend_lost(flow, env, CLOSE_BACKEND_LOST);
+		else
+			time_out_client(flow, env);
+		break;
+	case FLOW_DRAIN:
+	case FLOW_LINGER:
+		flow_enter(flow, FLOW_CLOSED);
+		return;
+	case FLOW_CLOSED:
+		return;
+	}
+	flow_settle(flow, env);
+}
+
+void flow_go_on(struct flow *flow, struct flow_environment *env)
+{
+	flow_settle(flow, env);
+}
+
+void flow_finish(struct flow *flow, struct flow_environment *env)
+{
+	assert(flow->state == FLOW_CLOSED);
+	if (flow->is_probe) {
+		flow_finish_probe(flow, env);
+	} else {
+		session_log_end(flow, env);
+		metric_add(env->block, METRIC_sessions_open, (uint64_t)-1);
+	}
+	leg_finish(&flow->client, &env->buffers);
+	leg_finish(&flow->backend, &env->buffers);
+}
+
+void flow_cut_off(struct flow *flow, struct flow_environment *env)
+{
+	flow_end(flow, env, CLOSE_STOPPED);
+	if (flow->state != FLOW_CLOSED)
+		flow_enter(flow, FLOW_CLOSED);
+	flow_finish(flow, env);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of a session, without sockets: it takes facts (bytes came, bytes
+ * left, the backend is connected, time is up) and says what it wants. The
+ * worker makes facts of completions and submissions of wants; a test does the
+ * same by hand.
+ *
+ * A health check is a flow too: one without a client. */
+#ifndef POSTERN_PROXY_FLOW_H
+#define POSTERN_PROXY_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <netinet/in.h>
+
+#include "proxy/buffer.h"
+#include "proxy/close_reason.h"
+#include "proxy/leg.h"
+#include "proxy/log.h"
+#include "proxy/offer.h"
+#include "proxy/service.h"
+#include "proxy/state.h"
+#include "smtp/client.h"
+#include "smtp/opening.h"
+#include "smtp/relay.h"
+#include "smtp/sink.h"
+
+/* What one receive may bring. */
+#define FLOW_RECEIVE_SIZE 16384
+/* Kept input and what one receive can become, side by side. */
+#define FLOW_SCRATCH_SIZE 131072
+
+/* Each state is named by what it waits for. A flow only goes forward. */
+enum flow_state {
+	FLOW_GATE,	      /* in clear: a command for the gate */
+	FLOW_STARTING_TLS,    /* our 220 to be sent; no receive is armed! */
+	FLOW_HANDSHAKE,	      /* the client's handshake bytes */
+	FLOW_TLS_GATE,	      /* the first command behind TLS */
+	FLOW_BACKEND_OPENING, /* connection, greeting, what we say first */
+	FLOW_RELAY,	      /* either side */
+	FLOW_REFUSING,	      /* QUIT: there is no backend for this session */
+	FLOW_DRAIN,	      /* our last bytes to leave */
+	FLOW_LINGER,	      /* the client to close, so that it reads them */
+	FLOW_CLOSED,
+};
+
+enum flow_want {
+	FLOW_WANT_CLIENT_RECV = 1 << 0,
+	FLOW_WANT_CLIENT_SEND = 1 << 1,
+	FLOW_WANT_CLIENT_SHUTDOWN = 1
+				    << 2, /* our direction only; then say so */
+	FLOW_WANT_HANDSHAKE = 1 << 3,	  /* a turn: flow_handshake_turn */
+	FLOW_WANT_BUFFER = 1 << 4,	  /* flow_go_on when one is free */
+	FLOW_WANT_BACKEND_CONNECT = 1 << 5, /* to flow_backend() */
+	FLOW_WANT_BACKEND_RECV = 1 << 6,
+	FLOW_WANT_BACKEND_SEND = 1 << 7,
+	FLOW_WANT_BACKEND_CLOSE = 1 << 8, /* then flow_backend_closed */
+};
+
+enum flow_backend_state {
+	FLOW_BACKEND_NONE,
+	FLOW_BACKEND_CONNECTING,
+	FLOW_BACKEND_CONNECTED,
+	FLOW_BACKEND_DROPPED, /* to be closed, or being closed */
+};
+
+/* How long the present wait may last. The worker starts it anew when `serial`
+ * changes. Bytes of a body earn time up to the limit (smtpd_min_data_rate), so
+ * that one byte a minute is not enough. */
+struct flow_limit {
+	uint32_t serial;
+	uint32_t earned_ms;
+	int64_t duration_ms;
+};
+
+/* What all flows of a worker share. */
+struct flow_environment {
+	const struct services *services;
+	struct state *state;
+	struct state_block *block;
+	struct log *log;
+	struct buffer_pool buffers;
+	struct offers offers;
+	uint8_t *client_scratch, *backend_scratch; /* FLOW_SCRATCH_SIZE each */
+	int64_t now_ms; /* monotonic; set by the worker at each turn */
+	uint32_t session_serial;
+	uint32_t backend_serial; /* round robin */
+	bool stopping;		 /* sessions end where that does no harm */
+};
+
+struct flow {
+	enum flow_state state;
+	enum close_reason reason; /* the first one stays */
+	const struct service *service;
+	struct sockaddr_in6 peer; /* large enough for IPv4; family 0: none */
+	struct leg client, backend;
+	struct smtp_client smtp;
+	union {
+		struct smtp_opening opening; /* in BACKEND_OPENING */
+		struct smtp_relay relay;     /* in RELAY */
+	};
+	struct smtp_sink sink; /* behind builtin:sink */
+	enum flow_backend_state backend_state;
+	uint8_t backend_index;	 /* in service->backends */
+	uint32_t backends_tried; /* bit i */
+	bool is_probe;
+	bool client_waits;  /* its kept input cannot go on as things are */
+	bool backend_waits; /* likewise */
+	bool needs_buffer;
+	bool greeting_due;
+	bool shutdown_done;
+	bool replied; /* something of ours went to the client */
+	bool had_relay;
+	struct flow_limit limit;
+	int64_t begun_ms;
+	uint32_t serial; /* of the session, in its worker */
+	uint32_t messages;
+	uint64_t octets_in, octets_out; /* of the client, on the wire */
+};
+
+/* A client connected. `refused`: a limit is reached; it gets 421 and that is
+ * all. The flow must be zeroed. */
+void flow_begin(struct flow *flow, struct flow_environment *env,
+    const struct service *service, const struct sockaddr *peer, bool refused);
+
+/* A health check of one backend of a service begins. */
+void flow_begin_probe(struct flow *flow, struct flow_environment *env,
+    const struct service *service, uint8_t backend_index);
+
+/* Bytes from the client; len 0: its stream ended. At most FLOW_RECEIVE_SIZE. */
+void flow_client_received(struct flow *flow, struct flow_environment *env,
+    const uint8_t *data, size_t len);
+void flow_client_sent(
+    struct flow *flow, struct flow_environment *env, size_t len);
+/* The connection broke (reset, and the like). */
+void flow_client_failed(struct flow *flow, struct flow_environment *env);
+void flow_client_shut_down(struct flow *flow);
+
+void flow_backend_connected(struct flow *flow, struct flow_environment *env);
+void flow_backend_received(struct flow *flow, struct flow_environment *env,
+    const uint8_t *data, size_t len);
+void flow_backend_sent(
+    struct flow *flow, struct flow_environment *env, size_t len);
+/* It could not be reached, or it broke; error is an errno. */
+void flow_backend_failed(
+    struct flow *flow, struct flow_environment *env, int error);
+/* What FLOW_WANT_BACKEND_CLOSE asked for is done. */
+void flow_backend_closed(struct flow *flow, struct flow_environment *env);
+
+/* The present wait was too long. */
+void flow_timed_out(struct flow *flow, struct flow_environment *env);
+/* Its turn to do asymmetric arithmetic. */
+void flow_handshake_turn(struct flow *flow, struct flow_environment *env);
+/* A buffer may be free again. */
+void flow_go_on(struct flow *flow, struct flow_environment *env);
+/* The program stops: ends with 421 if that does no harm now, else later. */
+void flow_stop(struct flow *flow, struct flow_environment *env);
+/* It is over: writes the session's lines and gives everything back. */
+void flow_finish(struct flow *flow, struct flow_environment *env);
+
+/* The program ends now, and the kernel holds nothing any more: finishes the
+ * flow in whatever state it is. */
+void flow_cut_off(struct flow *flow, struct flow_environment *env);
+
+/* A set of enum flow_want. Pure. */
+unsigned flow_wants(const struct flow *flow);
+
+/* The backend that was chosen. */
+const struct backend *flow_backend(const struct flow *flow);
+
+#endif

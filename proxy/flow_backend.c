@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The backend's side of a flow: choosing one, its greeting and what we say
+ * first, and the backend's half of the relay. */
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy/flow_internal.h"
+#include "proxy/session_log.h"
+
+#define SINK_CHUNK_SIZE 8192
+
+static bool was_tried(const struct flow *flow, size_t index)
+{
+	return (flow->backends_tried >> index & 1) != 0;
+}
+
+/* Round robin over those that the health check reaches; when it reaches none,
+ * over all: its last word may be old. -1: all were tried. */
+static int choose(const struct flow *flow, struct flow_environment *env)
+{
+	const struct service *service = flow->service;
+	size_t count = service->backend_count;
+	uint32_t start = env->backend_serial++;
+
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = 0; i < count; i++) {
+			size_t index = (start + i) % count;
+
+			if (was_tried(flow, index))
+				continue;
+			if (pass == 1 ||
+			    offers_backend_up(
+				&service->backends[index], env->state))
+				return (int)index;
+		}
+	}
+	return -1;
+}
+
+static void no_backend(struct flow *flow, struct flow_environment *env)
+{
+	if (flow->is_probe) {
+		flow_end(flow, env, CLOSE_PROBE_FAILED);
+		return;
+	}
+	/* Go on with the kept input: each command in it is refused. */
+	flow->client_waits = true;
+	flow_enter(flow, FLOW_REFUSING);
+}
+
+static void begin_opening(struct flow *flow)
+{
+	if (flow->is_probe)
+		smtp_opening_init_probe(
+		    &flow->opening, flow->service->policy.hostname);
+	else
+		smtp_opening_init(
+		    &flow->opening, flow->smtp.helo_verb, flow->smtp.helo);
+}
+
+/* What could not be used of the sink's answer waits as any backend's does. */
+static void keep_answer(struct flow *flow, struct flow_environment *env,
+    const uint8_t *answer, size_t len)
+{
+	if (flow->backend_state == FLOW_BACKEND_CONNECTED &&
+	    !leg_hold(&flow->backend, answer, len, false))
+		flow_end(flow, env, CLOSE_NO_MEMORY);
+}
+
+static void open_sink(struct flow *flow, struct flow_environment *env)
+{
+	char greeting[SMTP_SINK_REPLY_SIZE_MAX];
+	size_t len = smtp_sink_init(&flow->sink, flow->service->policy.hostname,
+	    greeting, sizeof(greeting));
+	size_t used;
+
+	flow_backend_connected(flow, env);
+	used = flow_backend_input(flow, env, (const uint8_t *)greeting, len);
+	keep_answer(flow, env, (const uint8_t *)greeting + used, len - used);
+}
+
+static void connect_to(
+    struct flow *flow, struct flow_environment *env, size_t index)
+{
+	flow->backend_index = (uint8_t)index;
+	flow->backends_tried |= 1u << index;
+	flow->backend_state = FLOW_BACKEND_CONNECTING;
+	begin_opening(flow);
+	flow_restart_limit(flow);
+	if (flow_backend_is_sink(flow))
+		open_sink(flow, env);
+}
+
+void flow_open_backend(struct flow *flow, struct flow_environment *env)
+{
+	int index;
+
+	if (flow->state != FLOW_BACKEND_OPENING)
+		flow_enter(flow, FLOW_BACKEND_OPENING);
+	if (flow->backend_state == FLOW_BACKEND_DROPPED)
+		return; /* again when the old connection is closed */
+	index = choose(flow, env);
+	if (index < 0)
+		no_backend(flow, env);
+	else
+		connect_to(flow, env, (size_t)index);
+}
+
+void flow_drop_backend(struct flow *flow, struct flow_environment *env)
+{
+	bool was_connected = flow->backend_state == FLOW_BACKEND_CONNECTED;
+
+	if (flow->backend_state == FLOW_BACKEND_NONE ||
+	    flow->backend_state == FLOW_BACKEND_DROPPED)
+		return;
+	if (was_connected)
+		metric_add(env->block, METRIC_backend_sessions, (uint64_t)-1);
+	flow->backend_state = FLOW_BACKEND_DROPPED;
+	flow->backend_waits = false;
+	if (flow_backend_is_sink(flow)) {
+		leg_finish(&flow->backend, &env->buffers);
+		flow->backend_state = FLOW_BACKEND_NONE;
+	}
+}
+
+/* A health check that fails as the one before it did is no news. */
+static bool is_news(const struct flow *flow, const struct flow_environment *env)
+{
+	struct state_backend seen;
+
+	state_backend_read(
+	    &env->state->backends[flow_backend(flow)->state_index], &seen);
+	return seen.up || seen.probes == 0;
+}
+
+/* This backend cannot serve the session: the next one is tried as soon as its
+ * connection is closed. */
+static void try_next(
+    struct flow *flow, struct flow_environment *env, const char *why)
+{
+	if (!flow->is_probe || is_news(flow, env))
+		session_log_backend(flow, env, why);
+	metric_add(env->block, METRIC_backend_failures, 1);
+	flow_drop_backend(flow, env);
+	if (flow->is_probe)
+		flow_end(flow, env, CLOSE_PROBE_FAILED);
+	else if (flow->backend_state == FLOW_BACKEND_NONE)
+		flow_open_backend(flow, env);
+}
+
+void flow_backend_unreachable(
+    struct flow *flow, struct flow_environment *env, const char *why)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "cannot be reached: %s", why);
+	try_next(flow, env, text);
+}
+
+/* What the gate offered in clear, this backend must keep. */
+static bool keeps_offer(struct flow *flow, struct flow_environment *env,
+    const struct smtp_ehlo *ehlo)
+{
+	const struct smtp_policy *policy = &flow->service->policy;
+	size_t index = (size_t)(flow->service - env->services->services);
+	struct smtp_ehlo offered =
+	    offers_get(&env->offers, env->services, index, env->state)->ehlo;
+	struct smtp_ehlo_view view = {
+	    .hostname = policy->hostname,
+	    .hide_auth = policy->auth_only && !flow->smtp.tls,
+	    .discarded = policy->discarded_keywords,
+	};
+	enum smtp_keyword missing;
+	char why[128];
+
+	offered.keywords &= flow->smtp.offered;
+	missing = smtp_ehlo_missing(ehlo, &offered, &view);
+	if (missing == SMTP_KEYWORD_COUNT)
+		return true;
+	snprintf(why, sizeof(why),
+	    "does not offer %s, which the client was offered",
+	    smtp_keyword_name(missing));
+	try_next(flow, env, why);
+	return false;
+}
+
+static void publish_probe(struct flow *flow, struct flow_environment *env,
+    const struct smtp_ehlo *ehlo)
+{
+	state_backend_publish(
+	    &env->state->backends[flow_backend(flow)->state_index], ehlo);
+}
+
+void flow_finish_probe(struct flow *flow, struct flow_environment *env)
+{
+	bool done = flow->reason == CLOSE_PROBE_DONE;
+
+	if (!done && flow->reason != CLOSE_STOPPED)
+		publish_probe(flow, env, NULL);
+	metric_add(
+	    env->block, done ? METRIC_probes_done : METRIC_probes_failed, 1);
+}
+
+static void ready(struct flow *flow, struct flow_environment *env,
+    const struct smtp_ehlo *ehlo)
+{
+	if (flow->is_probe) {
+		flow_end(flow, env, CLOSE_PROBE_DONE);
+		return;
+	}
+	smtp_relay_init(&flow->relay, ehlo);
+	flow->had_relay = true;
+	flow_enter(flow, FLOW_RELAY);
+}
+
+static size_t opening_step(struct flow *flow, struct flow_environment *env,
+    const uint8_t *input, size_t input_len, bool *more_out)
+{
+	struct smtp_opening_step step;
+	char why[160];
+
+	*more_out = false;
+	if (leg_open(&flow->backend, &env->buffers) == LEG_NO_BUFFER) {
+		flow->needs_buffer = true;
+		flow->backend_waits = true;
+		return 0;
+	}
+	smtp_opening_step(&flow->opening, input, input_len, &step);
+	if (step.ehlo_read && flow->is_probe)
+		publish_probe(flow, env, &step.ehlo);
+	if (step.ehlo_read && !flow->is_probe &&
+	    !keeps_offer(flow, env, &step.ehlo))
+		return step.used;
+	switch (step.event) {
+	case SMTP_OPENING_NEED_MORE:
+		break;
+	case SMTP_OPENING_SAY:
+		leg_write(
+		    &flow->backend, &env->buffers, step.say, step.say_len);
+		flow_restart_limit(flow);
+		*more_out = true;
+		break;
+	case SMTP_OPENING_READY:
+		ready(flow, env, step.ehlo_read ? &step.ehlo : NULL);
+		*more_out = true;
+		break;
+	case SMTP_OPENING_REFUSED:
+		snprintf(why, sizeof(why), "refused the session: %d %.*s",
+		    step.reply_code,
+		    (int)(step.reply_text_len < 100 ? step.reply_text_len
+						    : 100),
+		    step.reply_text);
+		try_next(flow, env, why);
+		break;
+	case SMTP_OPENING_MALFORMED:
+		try_next(flow, env, "sent what is no SMTP reply");
+		break;
+	}
+	return step.used;
+}
+
+static void count_message(
+    struct flow *flow, struct flow_environment *env, int reply_code)
+{
+	if (reply_code < 200 || reply_code > 299) {
+		metric_add(env->block, METRIC_messages_refused, 1);
+		return;
+	}
+	flow->messages++;
+	metric_add(env->block, METRIC_messages_accepted, 1);
+}
+
+static size_t relay_step(struct flow *flow, struct flow_environment *env,
+    const uint8_t *input, size_t input_len, bool *more_out)
+{
+	size_t room = leg_room(&flow->client);
+	bool cut = input_len > room;
+	struct smtp_relay_step step;
+
+	*more_out = false;
+	if (!flow_can_reply(flow, env)) {
+		flow->backend_waits = true;
+		return 0;
+	}
+	smtp_relay_backend_step(&flow->relay, &flow->smtp,
+	    &flow->service->policy, input, cut ? room : input_len, &step);
+	if (step.forward_len > 0)
+		flow_reply(flow, env, step.forward, step.forward_len);
+	if (step.reply_len > 0 && flow->state == FLOW_RELAY)
+		flow_reply(flow, env, step.reply, step.reply_len);
+	if (step.event != SMTP_RELAY_NEED_MORE)
+		flow_restart_limit(flow);
+	if (step.reply_code != 0)
+		count_message(flow, env, step.reply_code);
+	switch (step.event) {
+	case SMTP_RELAY_MESSAGE:
+	case SMTP_RELAY_PROGRESS:
+		*more_out = true;
+		break;
+	case SMTP_RELAY_NEED_MORE:
+	case SMTP_RELAY_WAIT:
+		flow->backend_waits = cut;
+		break;
+	case SMTP_RELAY_DROP_BACKEND:
+		flow_drop_backend(flow, env);
+		return input_len;
+	case SMTP_RELAY_START_TLS:
+		flow_restart_tls(flow, env, 0);
+		return input_len;
+	case SMTP_RELAY_CLOSE:
+		flow_end(flow, env, close_reason_of_smtp(step.end));
+		break;
+	}
+	return step.used;
+}
+
+size_t flow_backend_input(struct flow *flow, struct flow_environment *env,
+    const uint8_t *input, size_t input_len)
+{
+	size_t used = 0;
+	bool more = true;
+
+	/* As for the client: an answer of ours may be due behind the last byte.
+	 */
+	while (more && (used < input_len || flow->state == FLOW_RELAY)) {
+		const uint8_t *rest = input + used;
+		size_t rest_len = input_len - used;
+
+		if (flow->backend_state != FLOW_BACKEND_CONNECTED)
+			return input_len;
+		if (flow->state == FLOW_BACKEND_OPENING)
+			used += opening_step(flow, env, rest, rest_len, &more);
+		else if (flow->state == FLOW_RELAY)
+			used += relay_step(flow, env, rest, rest_len, &more);
+		else
+			return input_len;
+	}
+	return used;
+}
+
+void flow_backend_lost(
+    struct flow *flow, struct flow_environment *env, enum close_reason reason)
+{
+	struct smtp_relay_step step;
+
+	if (flow->is_probe &&
+	    flow->opening.state == SMTP_OPENING_EXPECT_QUIT_REPLY) {
+		flow_end(flow, env, CLOSE_PROBE_DONE);
+		return;
+	}
+	if (flow->state == FLOW_BACKEND_OPENING) {
+		try_next(flow, env,
+		    reason == CLOSE_TIMED_OUT
+			? "did not answer in time"
+			: "closed the connection before it was ready");
+		return;
+	}
+	if (flow->state != FLOW_RELAY)
+		return;
+	flow_drop_backend(flow, env);
+	smtp_relay_backend_lost(
+	    &flow->relay, &flow->smtp, &flow->service->policy, &step);
+	if (step.reply_len > 0 && flow_can_reply(flow, env))
+		flow_reply(flow, env, step.reply, step.reply_len);
+	else if (step.reply_len > 0)
+		flow_end(flow, env, reason); /* it must not go unanswered */
+	if (step.event == SMTP_RELAY_CLOSE)
+		flow_end(flow, env, reason);
+	/* Kept input, a body to be dropped perhaps, can go on. */
+	flow->client_waits = flow->client.held_len > 0;
+}
+
+bool flow_pump_sink(struct flow *flow, struct flow_environment *env)
+{
+	struct leg *leg = &flow->backend;
+	uint8_t answer[SINK_CHUNK_SIZE];
+	uint64_t messages = flow->sink.messages, octets = flow->sink.octets;
+	size_t answer_len = 0, used, taken;
+
+	if (flow->backend_state != FLOW_BACKEND_CONNECTED ||
+	    !flow_backend_is_sink(flow) || leg_pending(leg) == 0 ||
+	    leg->held_len > 0)
+		return false;
+	used = smtp_sink_step(&flow->sink, flow->service->policy.hostname,
+	    leg->out + leg->out_start, leg_pending(leg), (char *)answer,
+	    sizeof(answer), &answer_len);
+	metric_add(
+	    env->block, METRIC_sink_messages, flow->sink.messages - messages);
+	metric_add(env->block, METRIC_sink_octets, flow->sink.octets - octets);
+	if (used > 0)
+		leg_sent(leg, &env->buffers, used);
+	if (answer_len == 0)
+		return used > 0;
+	taken = flow_backend_input(flow, env, answer, answer_len);
+	keep_answer(flow, env, answer + taken, answer_len - taken);
+	return true;
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of flow share: flow.c (facts, wants, the end), flow_client.c
+ * (the client's side) and flow_backend.c (the backend's). */
+#ifndef POSTERN_PROXY_FLOW_INTERNAL_H
+#define POSTERN_PROXY_FLOW_INTERNAL_H
+
+#include "proxy/flow.h"
+
+/* The only way from one state to another: forward. */
+void flow_enter(struct flow *flow, enum flow_state state);
+
+/* Whom a relay waits for: the backend to take or to answer, else the client. */
+bool flow_waits_for_backend(const struct flow *flow);
+
+/* Starts the present wait anew, with the limit that the state has. */
+void flow_restart_limit(struct flow *flow);
+
+/* After every fact: lets everything move that can, then looks whether the
+ * session is over. */
+void flow_settle(struct flow *flow, struct flow_environment *env);
+
+/* Ends the session for this reason: what was written still leaves. */
+void flow_end(
+    struct flow *flow, struct flow_environment *env, enum close_reason reason);
+
+/* Whether a reply of ours can be written now; if not, what came is kept until
+ * it can. */
+bool flow_can_reply(struct flow *flow, struct flow_environment *env);
+
+/* Writes to the client, for whom there is room. */
+void flow_reply(struct flow *flow, struct flow_environment *env,
+    const void *text, size_t len);
+void flow_reply_format(struct flow *flow, struct flow_environment *env,
+    const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* STARTTLS after the session already used a backend; `input_left` bytes came in
+ * clear behind it. The 220 is written. */
+void flow_restart_tls(
+    struct flow *flow, struct flow_environment *env, size_t input_left);
+
+/* Begins a TLS handshake with the client. */
+void flow_begin_handshake(struct flow *flow, struct flow_environment *env);
+
+/* Obeys as much of the client's plaintext as it can. Returns what it used, and
+ * sets client_waits when it stopped for another reason than the end of what
+ * there was. */
+size_t flow_client_input(struct flow *flow, struct flow_environment *env,
+    const uint8_t *input, size_t input_len);
+
+/* Likewise for the backend's plaintext. */
+size_t flow_backend_input(struct flow *flow, struct flow_environment *env,
+    const uint8_t *input, size_t input_len);
+
+/* Chooses a backend that was not tried yet; without one the session is refused
+ * (or the probe fails). */
+void flow_open_backend(struct flow *flow, struct flow_environment *env);
+
+/* Lets go of the backend's connection. */
+void flow_drop_backend(struct flow *flow, struct flow_environment *env);
+
+/* It could not be connected to. */
+void flow_backend_unreachable(
+    struct flow *flow, struct flow_environment *env, const char *why);
+
+/* Publishes and counts what a health check found. */
+void flow_finish_probe(struct flow *flow, struct flow_environment *env);
+
+/* The backend's stream ended or broke. */
+void flow_backend_lost(
+    struct flow *flow, struct flow_environment *env, enum close_reason reason);
+
+/* Hands what was written for builtin:sink to it, and its answer back. True when
+ * anything moved. */
+bool flow_pump_sink(struct flow *flow, struct flow_environment *env);
+
+static inline bool flow_backend_is_sink(const struct flow *flow)
+{
+	return flow_backend(flow)->kind == BACKEND_SINK;
+}
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The decisions of a flow, apart from its deeds: what it wants now, and how
+ * long it may wait. */
+#include "proxy/flow_internal.h"
+
+/* A client gets this long to read our last words. */
+#define DRAIN_LIMIT_MS 10000
+/* … and this long to close after them; until then what it still sends is
+ * dropped, since closing over unread bytes would reset them away. */
+#define LINGER_LIMIT_MS 2000
+/* Room in the client's buffer with which a receive from the backend is armed.
+ */
+#define BACKEND_RECEIVE_ROOM (FLOW_RECEIVE_SIZE + SMTP_EHLO_REPLY_SIZE_MAX)
+
+const struct backend *flow_backend(const struct flow *flow)
+{
+	return &flow->service->backends[flow->backend_index];
+}
+
+bool flow_waits_for_backend(const struct flow *flow)
+{
+	return leg_pending(&flow->backend) > 0 ||
+	       (smtp_relay_awaits_backend(&flow->relay) &&
+		   !smtp_relay_in_body(&flow->relay));
+}
+
+static int64_t opening_limit_ms(const struct flow *flow)
+{
+	const struct settings *settings = flow->service->settings;
+	int64_t limit_s = flow->backend_state == FLOW_BACKEND_CONNECTED
+			      ? settings->smtp_helo_timeout_s
+			      : settings->smtp_connect_timeout_s;
+
+	if (flow->is_probe && settings->proxy_backend_probe_timeout_s < limit_s)
+		limit_s = settings->proxy_backend_probe_timeout_s;
+	return limit_s * 1000;
+}
+
+static int64_t limit_ms(const struct flow *flow)
+{
+	const struct settings *settings = flow->service->settings;
+
+	switch (flow->state) {
+	case FLOW_GATE:
+	case FLOW_TLS_GATE:
+	case FLOW_REFUSING:
+		return settings->smtpd_timeout_s * 1000;
+	case FLOW_STARTING_TLS:
+	case FLOW_HANDSHAKE:
+		return settings->smtpd_starttls_timeout_s * 1000;
+	case FLOW_BACKEND_OPENING:
+		return opening_limit_ms(flow);
+	case FLOW_RELAY:
+		return flow_waits_for_backend(flow)
+			   ? settings->proxy_backend_reply_timeout_s * 1000
+			   : settings->smtpd_timeout_s * 1000;
+	case FLOW_DRAIN:
+		return DRAIN_LIMIT_MS;
+	case FLOW_LINGER:
+		return LINGER_LIMIT_MS;
+	case FLOW_CLOSED:
+		return 0;
+	}
+	return 0;
+}
+
+void flow_restart_limit(struct flow *flow)
+{
+	flow->limit.serial++;
+	flow->limit.earned_ms = 0;
+	flow->limit.duration_ms = limit_ms(flow);
+}
+
+static unsigned client_wants(const struct flow *flow)
+{
+	const struct leg *leg = &flow->client;
+	bool may_receive =
+	    !leg->eof && !flow->client_waits && !flow->greeting_due;
+	unsigned wants = leg_pending(leg) > 0 ? FLOW_WANT_CLIENT_SEND : 0;
+
+	switch (flow->state) {
+	case FLOW_GATE:
+	case FLOW_TLS_GATE:
+	case FLOW_RELAY:
+	case FLOW_REFUSING:
+		return may_receive ? wants | FLOW_WANT_CLIENT_RECV : wants;
+	case FLOW_HANDSHAKE:
+		if (leg->held_len > 0 || leg->eof)
+			return flow->needs_buffer ? wants
+						  : wants | FLOW_WANT_HANDSHAKE;
+		return wants | FLOW_WANT_CLIENT_RECV;
+	case FLOW_DRAIN:
+		return wants == 0 ? FLOW_WANT_CLIENT_SHUTDOWN : wants;
+	case FLOW_LINGER:
+		return FLOW_WANT_CLIENT_RECV;
+	case FLOW_STARTING_TLS: /* no receive before the 220 has left! */
+	case FLOW_BACKEND_OPENING:
+	case FLOW_CLOSED:
+		return wants;
+	}
+	return wants;
+}
+
+static unsigned backend_wants(const struct flow *flow)
+{
+	unsigned wants = 0;
+
+	switch (flow->backend_state) {
+	case FLOW_BACKEND_NONE:
+		return 0;
+	case FLOW_BACKEND_CONNECTING:
+		return FLOW_WANT_BACKEND_CONNECT;
+	case FLOW_BACKEND_DROPPED:
+		return FLOW_WANT_BACKEND_CLOSE;
+	case FLOW_BACKEND_CONNECTED:
+		break;
+	}
+	if (flow_backend_is_sink(flow))
+		return 0;
+	if (leg_pending(&flow->backend) > 0)
+		wants |= FLOW_WANT_BACKEND_SEND;
+	if (!flow->backend.eof && !flow->backend_waits &&
+	    leg_room(&flow->client) >= BACKEND_RECEIVE_ROOM)
+		wants |= FLOW_WANT_BACKEND_RECV;
+	return wants;
+}
+
+unsigned flow_wants(const struct flow *flow)
+{
+	unsigned wants;
+
+	if (flow->state == FLOW_CLOSED)
+		return 0;
+	wants = backend_wants(flow);
+	if (!flow->is_probe)
+		wants |= client_wants(flow);
+	if (flow->needs_buffer)
+		wants |= FLOW_WANT_BUFFER;
+	return wants;
+}

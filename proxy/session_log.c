@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/session_log.h"
+
+#include <arpa/inet.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tls/facts.h"
+
+#define PEER_SIZE 128
+
+static const char *word(bool yes)
+{
+	return yes ? "yes" : "no";
+}
+
+/* A client of a Unix socket has no address; Postfix writes this for it. */
+static void address_of(
+    const struct sockaddr_in6 *peer, char *out, size_t out_size)
+{
+	const struct sockaddr_in *ipv4 = (const void *)peer;
+
+	if (peer->sin6_family == AF_INET)
+		inet_ntop(AF_INET, &ipv4->sin_addr, out, (socklen_t)out_size);
+	else if (peer->sin6_family == AF_INET6)
+		inet_ntop(AF_INET6, &peer->sin6_addr, out, (socklen_t)out_size);
+	else
+		snprintf(out, out_size, "127.0.0.1");
+}
+
+static unsigned port_of(const struct sockaddr_in6 *peer)
+{
+	/* The port stands at the same place for both families. */
+	return ntohs(peer->sin6_port);
+}
+
+/* Postfix's X: name[address], and the port where the listener says so. */
+static const char *peer_of(const struct flow *flow, char out[PEER_SIZE])
+{
+	char address[INET6_ADDRSTRLEN];
+	bool is_inet = flow->peer.sin6_family == AF_INET ||
+		       flow->peer.sin6_family == AF_INET6;
+
+	address_of(&flow->peer, address, sizeof(address));
+	if (is_inet && flow->service->settings->smtpd_client_port_logging)
+		snprintf(out, PEER_SIZE, "unknown[%s]:%u", address,
+		    port_of(&flow->peer));
+	else
+		snprintf(out, PEER_SIZE, "%s[%s]",
+		    is_inet ? "unknown" : "localhost", address);
+	return out;
+}
+
+/* As Postfix escapes what a client sent: C's escapes, then octal. */
+static void escape(const uint8_t *text, size_t len, char *out, size_t out_size)
+{
+	static const char plain[] = "\a\b\f\n\r\t\v\\";
+	static const char letters[] = "abfnrtv\\";
+	size_t at = 0;
+
+	for (size_t i = 0; i < len && at + 5 < out_size; i++) {
+		const char *found =
+		    text[i] == '\0' ? NULL
+				    : memchr(plain, text[i], sizeof(plain) - 1);
+
+		if (found != NULL)
+			at += (size_t)sprintf(
+			    out + at, "\\%c", letters[found - plain]);
+		else if (text[i] < ' ' || text[i] > '~')
+			at += (size_t)sprintf(out + at, "\\%03o", text[i]);
+		else
+			out[at++] = (char)text[i];
+	}
+	out[at] = '\0';
+}
+
+void session_log_connect(
+    const struct flow *flow, const struct flow_environment *env)
+{
+	char peer[PEER_SIZE];
+
+	log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name,
+	    "connect from %s", peer_of(flow, peer));
+}
+
+void session_log_tls(
+    const struct flow *flow, const struct flow_environment *env)
+{
+	struct tls_facts facts;
+	char peer[PEER_SIZE];
+	char line[512];
+
+	if (flow->service->settings->smtpd_tls_loglevel < 1)
+		return;
+	tls_facts_read(flow->client.tls, &facts);
+	tls_facts_summary(
+	    &facts, "from", peer_of(flow, peer), line, sizeof(line));
+	log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name, "%s", line);
+}
+
+static void log_library_errors(
+    const struct flow *flow, const struct flow_environment *env)
+{
+	const char *line = tls_session_library_errors(flow->client.tls);
+
+	while (*line != '\0') {
+		int len = (int)strcspn(line, "\n");
+
+		log_line(env->log, LOG_LEVEL_WARNING, flow->service->log_name,
+		    "TLS library problem: %.*s", len, line);
+		line += len;
+		if (*line == '\n')
+			line++;
+	}
+}
+
+void session_log_tls_failed(
+    const struct flow *flow, const struct flow_environment *env, bool timed_out)
+{
+	bool lost = tls_session_fault(flow->client.tls) == TLS_FAULT_EOF;
+	char peer[PEER_SIZE];
+
+	log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name,
+	    "SSL_accept error from %s: %s", peer_of(flow, peer),
+	    timed_out ? "Connection timed out"
+	    : lost    ? "lost connection"
+		      : "-1");
+	if (!timed_out && !lost)
+		log_library_errors(flow, env);
+}
+
+void session_log_improper(const struct flow *flow,
+    const struct flow_environment *env, const uint8_t *tail, size_t tail_len)
+{
+	char peer[PEER_SIZE];
+	char text[512];
+
+	escape(tail, tail_len, text, sizeof(text));
+	log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name,
+	    "improper command pipelining after %s from %s: %s",
+	    smtp_client_last(&flow->smtp), peer_of(flow, peer), text);
+}
+
+void session_log_not_smtp(const struct flow *flow,
+    const struct flow_environment *env, const char *line, size_t line_len)
+{
+	char peer[PEER_SIZE];
+	char text[512];
+
+	escape((const uint8_t *)line, line_len < 100 ? line_len : 100, text,
+	    sizeof(text));
+	log_line(env->log, LOG_LEVEL_WARNING, flow->service->log_name,
+	    "non-SMTP command from %s: %s", peer_of(flow, peer), text);
+}
+
+void session_log_backend(const struct flow *flow,
+    const struct flow_environment *env, const char *what)
+{
+	log_line(env->log, LOG_LEVEL_WARNING,
+	    flow->is_probe ? NULL : flow->service->log_name, "backend %s: %s",
+	    flow_backend(flow)->name, what);
+}
+
+static const char *prefix_of(enum close_reason reason)
+{
+	if (reason == CLOSE_CLIENT_LOST || reason == CLOSE_TLS_BROKEN ||
+	    reason == CLOSE_HANDSHAKE_FAILED)
+		return "lost connection";
+	if (reason == CLOSE_TIMED_OUT)
+		return "timeout";
+	if (reason == CLOSE_CLIENT_ERRORS)
+		return "too many errors";
+	return NULL;
+}
+
+/* Ours: one line, key=value, with exactly one reason. What comes from outside
+ * is only ever an address or a word of ours. */
+static void log_record(
+    const struct flow *flow, const struct flow_environment *env)
+{
+	char address[INET6_ADDRSTRLEN];
+	char tls[256] = "tls=none";
+
+	address_of(&flow->peer, address, sizeof(address));
+	if (flow->smtp.tls) {
+		struct tls_facts facts;
+
+		tls_facts_read(flow->client.tls, &facts);
+		snprintf(tls, sizeof(tls),
+		    "tls=%s cipher=%s key_exchange=%s resumed=%s "
+		    "forward_secrecy=%s forward_secrecy_reason=%s trust=%s",
+		    facts.protocol, facts.cipher,
+		    facts.key_exchange.name[0] == '\0'
+			? "unknown"
+			: facts.key_exchange.name,
+		    word(facts.resumed), word(facts.forward_secret),
+		    facts.forward_secrecy_reason, tls_trust_word(facts.trust));
+	}
+	log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name,
+	    "session=%x-%x listener=%s client=[%s]:%u reason=%s %s backend=%s "
+	    "commands=%u messages=%u in=%" PRIu64 " out=%" PRIu64
+	    " ms=%" PRId64,
+	    (unsigned)getpid(), flow->serial, flow->service->listener->service,
+	    address, port_of(&flow->peer), close_reason_name(flow->reason), tls,
+	    flow->had_relay ? flow_backend(flow)->name : "none",
+	    smtp_counts_total(&flow->smtp.counts), flow->messages,
+	    flow->octets_in, flow->octets_out, env->now_ms - flow->begun_ms);
+}
+
+void session_log_end(
+    const struct flow *flow, const struct flow_environment *env)
+{
+	const char *prefix = prefix_of(flow->reason);
+	const char *name = flow->service->log_name;
+	char counts[512];
+	char peer[PEER_SIZE];
+
+	peer_of(flow, peer);
+	if (prefix != NULL)
+		log_line(env->log, LOG_LEVEL_INFO, name, "%s after %s from %s",
+		    prefix, smtp_client_last(&flow->smtp), peer);
+	smtp_counts_format(&flow->smtp.counts, counts, sizeof(counts));
+	log_line(env->log, LOG_LEVEL_INFO, name, "disconnect from %s %s", peer,
+	    counts);
+	log_record(flow, env);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lines that a session leaves behind: Postfix's, byte for byte (fail2ban
+ * and exporters live on them), and our own record at its end. */
+#ifndef POSTERN_PROXY_SESSION_LOG_H
+#define POSTERN_PROXY_SESSION_LOG_H
+
+#include "proxy/flow.h"
+
+void session_log_connect(
+    const struct flow *flow, const struct flow_environment *env);
+/* "Anonymous TLS connection established from …" */
+void session_log_tls(
+    const struct flow *flow, const struct flow_environment *env);
+/* "SSL_accept error from …", and what OpenSSL left behind it. */
+void session_log_tls_failed(const struct flow *flow,
+    const struct flow_environment *env, bool timed_out);
+/* "improper command pipelining after CMD from …: tail" */
+void session_log_improper(const struct flow *flow,
+    const struct flow_environment *env, const uint8_t *tail, size_t tail_len);
+/* "warning: non-SMTP command from …: line" */
+void session_log_not_smtp(const struct flow *flow,
+    const struct flow_environment *env, const char *line, size_t line_len);
+void session_log_backend(const struct flow *flow,
+    const struct flow_environment *env, const char *what);
+/* "lost connection after", "timeout after", "too many errors after", where the
+ * reason is one of these; then "disconnect from …" and the session's record. */
+void session_log_end(
+    const struct flow *flow, const struct flow_environment *env);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/worker.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proxy/worker_internal.h"
+
+#define COMPLETIONS_AT_ONCE 64
+/* Slots beyond the limit on sessions, for those that get a 421. */
+#define REFUSAL_SLOTS 64
+/* How long a listener that is no more wanted is still emptied. */
+#define LEAVE_MS 2000
+/* How often a full log is tried again. */
+#define LOG_RETRY_MS 200
+
+int64_t worker_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void await_command(struct worker *worker)
+{
+	ring_receive_into(&worker->ring, worker->options->command_fd,
+	    &worker->command, sizeof(worker->command),
+	    (struct op){.kind = OP_COMMAND});
+}
+
+/* Each session ends where that does no harm. */
+static void stop(struct worker *worker)
+{
+	if (worker->stopping)
+		return;
+	worker->stopping = true;
+	worker->env.stopping = true;
+	worker->stop_at_ms =
+	    worker->env.now_ms + worker->settings->proxy_drain_timeout_s * 1000;
+	worker_accept_stop(worker, 0);
+	for (uint32_t i = 0; i < worker->connections.ever_used; i++) {
+		struct connection *connection = &worker->connections.slots[i];
+
+		if (!connection->in_use)
+			continue;
+		flow_stop(&connection->flow, &worker->env);
+		worker_advance(worker, connection);
+	}
+}
+
+static void retire(struct worker *worker)
+{
+	worker->retiring = true;
+	worker->leave_at_ms = worker->env.now_ms + LEAVE_MS;
+	worker_accept_stop(worker, worker->command.leaving);
+}
+
+static void obey_command(struct worker *worker, int32_t result)
+{
+	/* Anything else than a whole command: the master is gone. */
+	if (result != (int32_t)sizeof(worker->command)) {
+		stop(worker);
+		return;
+	}
+	if (worker->command.order == WORKER_RETIRE)
+		retire(worker);
+	else
+		stop(worker);
+	await_command(worker);
+}
+
+static void completed(
+    struct worker *worker, const struct ring_completion *completion)
+{
+	struct op op = op_unpack(completion->tag);
+
+	switch (op.kind) {
+	case OP_ACCEPT:
+		worker_accept_completed(worker, op, completion);
+		return;
+	case OP_COMMAND:
+		obey_command(worker, completion->result);
+		return;
+	case OP_CLIENT_RECV:
+	case OP_CLIENT_SEND:
+	case OP_BACKEND_CONNECT:
+	case OP_BACKEND_RECV:
+	case OP_BACKEND_SEND:
+		worker_session_completed(worker, op, completion);
+		return;
+	case OP_CANCEL: /* what it cancelled completes by itself */
+	case OP_CLOSE:
+		return;
+	}
+	assert(false); /* no other tag was ever submitted */
+}
+
+static void drain_completions(struct worker *worker)
+{
+	struct ring_completion completions[COMPLETIONS_AT_ONCE];
+	unsigned taken;
+
+	do {
+		taken = ring_completions(
+		    &worker->ring, completions, COMPLETIONS_AT_ONCE);
+		for (unsigned i = 0; i < taken; i++)
+			completed(worker, &completions[i]);
+	} while (taken == COMPLETIONS_AT_ONCE);
+}
+
+static void run_deadlines(struct worker *worker)
+{
+	for (;;) {
+		uint32_t slot =
+		    deadlines_take(&worker->deadlines, worker->env.now_ms);
+		struct connection *connection;
+
+		if (slot == DEADLINE_NO_SLOT)
+			return;
+		connection = &worker->connections.slots[slot];
+		if (!connection->in_use)
+			continue;
+		flow_timed_out(&connection->flow, &worker->env);
+		worker_advance(worker, connection);
+	}
+}
+
+/* At most for proxy_handshake_turn_time, or one: established sessions come
+ * first. */
+static void run_handshakes(struct worker *worker)
+{
+	int64_t until_ms =
+	    worker_now_ms() + worker->settings->proxy_handshake_turn_time_ms;
+	struct connection *connection;
+
+	do {
+		connection = connection_dequeue(
+		    &worker->connections, CONNECTION_FOR_HANDSHAKE);
+		if (connection == NULL)
+			return;
+		flow_handshake_turn(&connection->flow, &worker->env);
+		worker_advance(worker, connection);
+	} while (worker_now_ms() < until_ms);
+}
+
+static void run_queue(struct worker *worker, enum connection_queue queue)
+{
+	uint32_t count = worker->connections.queues[queue].count;
+
+	/* Who comes back to the queue meanwhile waits for the next turn. */
+	while (count-- > 0) {
+		struct connection *connection =
+		    connection_dequeue(&worker->connections, queue);
+
+		if (queue == CONNECTION_FOR_BUFFER &&
+		    connection->flow.state != FLOW_CLOSED)
+			flow_go_on(&connection->flow, &worker->env);
+		worker_advance(worker, connection);
+	}
+}
+
+static void earlier(int64_t *at_ms, int64_t other_ms)
+{
+	if (other_ms < *at_ms)
+		*at_ms = other_ms;
+}
+
+/* How long to sleep, at the most. */
+static int64_t wait_ms(const struct worker *worker, bool log_is_full)
+{
+	const struct connection_list *queues = worker->connections.queues;
+	int64_t now_ms = worker->env.now_ms;
+	int64_t at_ms = deadlines_next(&worker->deadlines);
+
+	if (queues[CONNECTION_FOR_HANDSHAKE].count > 0 ||
+	    queues[CONNECTION_FOR_RING].count > 0)
+		return 0;
+	if (queues[CONNECTION_FOR_BUFFER].count > 0 &&
+	    worker->env.buffers.free_count > 0)
+		return 0;
+	earlier(&at_ms, worker_probe_next_ms(worker));
+	earlier(&at_ms, worker->leave_at_ms);
+	earlier(&at_ms, worker->stop_at_ms);
+	if (worker->accept_paused)
+		earlier(&at_ms, worker->accept_again_ms);
+	if (log_is_full)
+		earlier(&at_ms, now_ms + LOG_RETRY_MS);
+	if (at_ms == DEADLINE_NONE)
+		return -1;
+	return at_ms > now_ms ? at_ms - now_ms : 0;
+}
+
+static bool is_over(const struct worker *worker)
+{
+	if (!worker->stopping && !worker->retiring)
+		return false;
+	if (worker->env.now_ms >= worker->stop_at_ms)
+		return true;
+	return worker->connections.in_use == 0 && worker_accept_is_over(worker);
+}
+
+static void turn(struct worker *worker)
+{
+	drain_completions(worker);
+	run_deadlines(worker);
+	if (worker->env.buffers.free_count > 0)
+		run_queue(worker, CONNECTION_FOR_BUFFER);
+	run_queue(worker, CONNECTION_FOR_RING);
+	run_handshakes(worker);
+	worker_probe_start_due(worker);
+	worker_accept_leave(worker);
+	worker_accept_arm(worker);
+	atomic_store_explicit(
+	    &worker->env.block->metrics[METRIC_buffers_in_use],
+	    buffer_pool_in_use(&worker->env.buffers), memory_order_relaxed);
+}
+
+static void loop(struct worker *worker)
+{
+	bool log_is_full = false;
+
+	await_command(worker);
+	worker->env.now_ms = worker_now_ms();
+	while (!is_over(worker)) {
+		turn(worker);
+		log_is_full = !log_flush(worker->env.log);
+		metric_add(worker->env.block, METRIC_log_lines_lost,
+		    log_take_lost(worker->env.log));
+		if (ring_wait(&worker->ring, wait_ms(worker, log_is_full)))
+			metric_add(
+			    worker->env.block, METRIC_completion_overflows, 1);
+		worker->env.now_ms = worker_now_ms();
+	}
+}
+
+/* What is still open ends here: the time to drain is over. */
+static void cut_off(struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->connections.ever_used; i++) {
+		struct connection *connection = &worker->connections.slots[i];
+
+		if (!connection->in_use)
+			continue;
+		flow_cut_off(&connection->flow, &worker->env);
+		close(connection->client_fd);
+		close(connection->backend_fd);
+	}
+	log_flush(worker->env.log);
+}
+
+static bool init_environment(struct worker *worker)
+{
+	const struct worker_options *options = worker->options;
+
+	worker->env = (struct flow_environment){
+	    .services = options->services,
+	    .state = options->state,
+	    .block = options->block,
+	    .log = options->log,
+	    .client_scratch = malloc(FLOW_SCRATCH_SIZE),
+	    .backend_scratch = malloc(FLOW_SCRATCH_SIZE),
+	    .now_ms = worker_now_ms(),
+	};
+	worker->leave_at_ms = DEADLINE_NONE;
+	worker->stop_at_ms = DEADLINE_NONE;
+	return worker->env.client_scratch != NULL &&
+	       worker->env.backend_scratch != NULL &&
+	       offers_init(&worker->env.offers, options->services) &&
+	       buffer_pool_init(&worker->env.buffers,
+		   (uint32_t)worker->settings->proxy_buffer_count);
+}
+
+static bool init_sessions(struct worker *worker)
+{
+	uint32_t slots;
+
+	worker_accept_init(worker);
+	slots = worker->session_limit + REFUSAL_SLOTS;
+	return connections_init(&worker->connections, slots) &&
+	       deadlines_init(&worker->deadlines, slots);
+}
+
+static bool init_ring(struct worker *worker)
+{
+	struct ring_options options = {
+	    .completion_queue_size =
+		(unsigned)worker->settings->proxy_completion_queue_size,
+	    .baseline =
+		worker->settings->proxy_ring_features == SETTINGS_RING_BASELINE,
+	};
+	char why[512];
+
+	if (ring_init(&worker->ring, &options, why, sizeof(why)))
+		return true;
+	log_line(worker->options->log, LOG_LEVEL_FATAL, NULL, "%s", why);
+	return false;
+}
+
+static void finish(struct worker *worker)
+{
+	ring_finish(&worker->ring); /* first: the kernel lets go of all */
+	cut_off(worker);
+	connections_finish(&worker->connections);
+	deadlines_finish(&worker->deadlines);
+	buffer_pool_finish(&worker->env.buffers);
+	offers_finish(&worker->env.offers);
+	free(worker->env.client_scratch);
+	free(worker->env.backend_scratch);
+}
+
+int worker_run(const struct worker_options *options)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	bool ready;
+
+	if (worker == NULL)
+		return EXIT_FAILURE;
+	worker->options = options;
+	worker->settings = options->services->configuration->settings;
+	worker->ring.uring.ring_fd = -1;
+	ready = init_environment(worker) && init_sessions(worker) &&
+		init_ring(worker);
+	if (ready) {
+		worker_probe_init(worker);
+		loop(worker);
+	}
+	finish(worker);
+	log_flush(options->log);
+	free(worker);
+	return ready ? EXIT_SUCCESS : EXIT_FAILURE;
+}

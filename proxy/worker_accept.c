@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The listeners of a worker: one multishot accept each. */
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "proxy/worker_internal.h"
+
+/* After an accept failed for want of descriptors: at once it would fail again,
+ * a hundred thousand times in 43 ms. */
+#define ACCEPT_PAUSE_MS		 100
+#define EXHAUSTION_TOLD_EVERY_MS 60000
+/* Descriptors that are not for sessions: ring, log, listeners, state. */
+#define DESCRIPTOR_RESERVE 64
+
+static struct op accept_op(uint32_t index)
+{
+	return (struct op){.kind = OP_ACCEPT, .slot = index};
+}
+
+static void publish(struct worker *worker, uint32_t index, bool accepting)
+{
+	uint64_t bit = (uint64_t)1 << index;
+	uint64_t bits = atomic_load_explicit(
+	    &worker->options->block->accepting, memory_order_relaxed);
+
+	bits = accepting ? bits | bit : bits & ~bit;
+	atomic_store_explicit(
+	    &worker->options->block->accepting, bits, memory_order_release);
+}
+
+/* A session needs two descriptors. Our own limit is to be reached before the
+ * kernel's, so that the client gets an answer. */
+static uint32_t session_limit(const struct worker *worker)
+{
+	int64_t wanted = worker->settings->proxy_client_connection_limit;
+	struct rlimit limit;
+	int64_t possible;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+	    limit.rlim_cur == RLIM_INFINITY)
+		return (uint32_t)wanted;
+	possible = ((int64_t)limit.rlim_cur - DESCRIPTOR_RESERVE -
+		       (int64_t)worker->options->listener_count) /
+		   2;
+	if (possible < 8)
+		possible = 8;
+	if (possible >= wanted)
+		return (uint32_t)wanted;
+	log_line(worker->env.log, LOG_LEVEL_WARNING, NULL,
+	    "proxy_client_connection_limit = %lld: with %llu descriptors (two "
+	    "per session) it is %lld; raise the limit (ulimit -n; LimitNOFILE= "
+	    "in systemd)",
+	    (long long)wanted, (unsigned long long)limit.rlim_cur,
+	    (long long)possible);
+	return (uint32_t)possible;
+}
+
+void worker_accept_init(struct worker *worker)
+{
+	worker->session_limit = session_limit(worker);
+	for (uint32_t i = 0; i < worker->options->listener_count; i++)
+		worker->acceptors[i] = (struct acceptor){
+		    .fd = worker->options->listeners[i].fd,
+		    .service = worker->options->listeners[i].service,
+		    .wanted = true,
+		};
+}
+
+static void stop_one(struct worker *worker, uint32_t index)
+{
+	struct acceptor *acceptor = &worker->acceptors[index];
+
+	acceptor->wanted = false;
+	if (acceptor->armed)
+		acceptor->cancelled =
+		    ring_cancel(&worker->ring, accept_op(index));
+	else
+		publish(worker, index, false);
+}
+
+void worker_accept_arm(struct worker *worker)
+{
+	if (worker->accept_paused &&
+	    worker->env.now_ms < worker->accept_again_ms)
+		return;
+	worker->accept_paused = false;
+	for (uint32_t i = 0; i < worker->options->listener_count; i++) {
+		struct acceptor *acceptor = &worker->acceptors[i];
+
+		if (!acceptor->wanted && acceptor->armed &&
+		    !acceptor->cancelled)
+			stop_one(worker, i); /* there was no room for it */
+		if (!acceptor->wanted || acceptor->armed)
+			continue;
+		acceptor->armed =
+		    ring_accept(&worker->ring, acceptor->fd, accept_op(i));
+		if (acceptor->armed)
+			publish(worker, i, true);
+	}
+}
+
+/* Sessions of this listener in all workers of our generation. */
+static uint64_t sessions_of(const struct worker *worker, uint32_t service)
+{
+	const struct state *state = worker->env.state;
+	const struct state_block *own = worker->options->block;
+	uint32_t generation =
+	    atomic_load_explicit(&own->generation, memory_order_relaxed);
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < STATE_BLOCKS_MAX; i++) {
+		const struct state_block *block = &state->blocks[i];
+
+		if (atomic_load_explicit(&block->role, memory_order_relaxed) !=
+		    STATE_WORKER)
+			continue;
+		if (atomic_load_explicit(
+			&block->generation, memory_order_relaxed) == generation)
+			sum += atomic_load_explicit(
+			    &block->sessions[service], memory_order_relaxed);
+	}
+	return sum;
+}
+
+static bool is_full(const struct worker *worker, uint8_t service)
+{
+	int64_t maxproc =
+	    worker->options->services->services[service].listener->maxproc;
+
+	if (worker->connections.in_use >= worker->session_limit)
+		return true;
+	return maxproc > 0 && sessions_of(worker, service) >= (uint64_t)maxproc;
+}
+
+static void begin_session(struct worker *worker, uint32_t index, int fd)
+{
+	uint8_t service = worker->acceptors[index].service;
+	_Atomic uint32_t *gauge = &worker->options->block->sessions[service];
+	struct sockaddr_storage peer = {0};
+	socklen_t peer_len = sizeof(peer);
+	bool full = is_full(worker, service);
+	struct connection *connection;
+
+	/* It may be gone already. */
+	if (getpeername(fd, (struct sockaddr *)&peer, &peer_len) != 0) {
+		close(fd);
+		return;
+	}
+	connection = connection_take(&worker->connections);
+	if (connection == NULL) {
+		metric_add(worker->env.block, METRIC_sessions_refused, 1);
+		close(fd);
+		return;
+	}
+	connection->client_fd = fd;
+	connection->listener = service;
+	metric_add(worker->env.block, METRIC_descriptors_open, 1);
+	atomic_store_explicit(gauge,
+	    atomic_load_explicit(gauge, memory_order_relaxed) + 1,
+	    memory_order_relaxed);
+	flow_begin(&connection->flow, &worker->env,
+	    &worker->options->services->services[service],
+	    (const struct sockaddr *)&peer, full);
+	worker_advance(worker, connection);
+}
+
+static void pause_accept(struct worker *worker, int error)
+{
+	int64_t now_ms = worker->env.now_ms;
+
+	worker->accept_paused = true;
+	worker->accept_again_ms = now_ms + ACCEPT_PAUSE_MS;
+	metric_add(worker->env.block, METRIC_descriptors_exhausted, 1);
+	if (worker->exhaustion_told_ms != 0 &&
+	    now_ms - worker->exhaustion_told_ms < EXHAUSTION_TOLD_EVERY_MS)
+		return;
+	worker->exhaustion_told_ms = now_ms;
+	log_line(worker->env.log, LOG_LEVEL_WARNING, NULL,
+	    "cannot accept connections: %s; they wait until others end",
+	    strerror(error));
+}
+
+static bool is_exhaustion(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM ||
+	       error == ENOBUFS;
+}
+
+void worker_accept_completed(struct worker *worker, struct op op,
+    const struct ring_completion *completion)
+{
+	struct acceptor *acceptor = &worker->acceptors[op.slot];
+
+	if ((completion->flags & IORING_CQE_F_MORE) == 0) {
+		acceptor->armed = false;
+		if (!acceptor->wanted)
+			publish(worker, op.slot, false);
+	}
+	/* Also one that was accepted while the accept was being cancelled. */
+	if (completion->result >= 0)
+		begin_session(worker, op.slot, completion->result);
+	else if (is_exhaustion(-completion->result))
+		pause_accept(worker, -completion->result);
+}
+
+void worker_accept_stop(struct worker *worker, uint64_t leaving)
+{
+	for (uint32_t i = 0; i < worker->options->listener_count; i++) {
+		if (!worker->acceptors[i].wanted)
+			continue;
+		if ((leaving >> i & 1) != 0)
+			worker->acceptors[i].leaving = true;
+		else
+			stop_one(worker, i);
+	}
+}
+
+void worker_accept_leave(struct worker *worker)
+{
+	if (worker->env.now_ms < worker->leave_at_ms)
+		return;
+	worker->leave_at_ms = DEADLINE_NONE;
+	for (uint32_t i = 0; i < worker->options->listener_count; i++)
+		if (worker->acceptors[i].leaving)
+			stop_one(worker, i);
+}
+
+bool worker_accept_is_over(const struct worker *worker)
+{
+	for (uint32_t i = 0; i < worker->options->listener_count; i++)
+		if (worker->acceptors[i].wanted || worker->acceptors[i].armed)
+			return false;
+	return true;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of worker share: worker.c (the loop), worker_accept.c (the
+ * listeners), worker_session.c (wants into submissions, completions into facts)
+ * and worker_probe.c (health checks, in control). */
+#ifndef POSTERN_PROXY_WORKER_INTERNAL_H
+#define POSTERN_PROXY_WORKER_INTERNAL_H
+
+#include "proxy/connection.h"
+#include "proxy/deadline.h"
+#include "proxy/flow.h"
+#include "proxy/ring.h"
+#include "proxy/worker.h"
+
+#define WORKER_NO_LISTENER 255
+
+struct acceptor {
+	int fd;
+	uint8_t service;
+	bool wanted;  /* connections are to be accepted */
+	bool leaving; /* until leave_at_ms, then it is closed */
+	bool armed, cancelled;
+};
+
+/* A backend under health check. */
+struct probe {
+	const struct service *service;
+	uint8_t backend_index;
+	bool running;
+	int64_t next_ms;
+};
+
+struct worker {
+	const struct worker_options *options;
+	const struct settings *settings; /* of main.cf */
+	struct ring ring;
+	struct flow_environment env;
+	struct connections connections;
+	struct deadlines deadlines;
+	struct acceptor acceptors[STATE_LISTENERS_MAX];
+	uint32_t session_limit;
+	struct worker_command command; /* the kernel writes to it */
+	bool retiring, stopping;
+	int64_t leave_at_ms, stop_at_ms; /* DEADLINE_NONE: not set */
+	/* Accepting pauses for want of descriptors; the next close ends it. */
+	bool accept_paused;
+	int64_t accept_again_ms;
+	int64_t exhaustion_told_ms;
+	struct probe probes[STATE_BACKENDS_MAX];
+	size_t probe_count;
+};
+
+/* CLOCK_MONOTONIC. */
+int64_t worker_now_ms(void);
+
+void worker_accept_init(struct worker *worker);
+/* Arms what is wanted and not armed. */
+void worker_accept_arm(struct worker *worker);
+void worker_accept_completed(struct worker *worker, struct op op,
+    const struct ring_completion *completion);
+/* No more of these; bit i: listener i goes on until leave_at_ms. */
+void worker_accept_stop(struct worker *worker, uint64_t leaving);
+/* Ends the listeners whose time to leave has come. */
+void worker_accept_leave(struct worker *worker);
+bool worker_accept_is_over(const struct worker *worker);
+
+/* After every fact: submits what the flow wants and the kernel does not have,
+ * or lets go of the connection when it is over. */
+void worker_advance(struct worker *worker, struct connection *connection);
+void worker_session_completed(struct worker *worker, struct op op,
+    const struct ring_completion *completion);
+
+/* Control: which backends are checked, and when. */
+void worker_probe_init(struct worker *worker);
+void worker_probe_start_due(struct worker *worker);
+void worker_probe_done(struct worker *worker, const struct flow *flow);
+int64_t worker_probe_next_ms(const struct worker *worker);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* When each backend's health is checked. The check itself is a flow. */
+#include "proxy/worker_internal.h"
+
+static bool is_known(const struct worker *worker, int state_index)
+{
+	for (size_t i = 0; i < worker->probe_count; i++) {
+		const struct probe *probe = &worker->probes[i];
+
+		if (probe->service->backends[probe->backend_index]
+			.state_index == state_index)
+			return true;
+	}
+	return false;
+}
+
+static void add(
+    struct worker *worker, const struct service *service, size_t index)
+{
+	const struct backend *backend = &service->backends[index];
+
+	if (backend->kind != BACKEND_SOCKET ||
+	    is_known(worker, backend->state_index) ||
+	    worker->probe_count == STATE_BACKENDS_MAX)
+		return;
+	worker->probes[worker->probe_count++] = (struct probe){
+	    .service = service,
+	    .backend_index = (uint8_t)index,
+	    .next_ms = worker->env.now_ms,
+	};
+}
+
+void worker_probe_init(struct worker *worker)
+{
+	const struct services *services = worker->options->services;
+
+	if (!worker->options->is_control)
+		return;
+	for (size_t i = 0; i < services->count; i++)
+		for (size_t j = 0; j < services->services[i].backend_count; j++)
+			add(worker, &services->services[i], j);
+}
+
+static void start(struct worker *worker, struct probe *probe)
+{
+	struct connection *connection = connection_take(&worker->connections);
+
+	if (connection == NULL)
+		return;
+	probe->running = true;
+	connection->listener = WORKER_NO_LISTENER;
+	flow_begin_probe(&connection->flow, &worker->env, probe->service,
+	    probe->backend_index);
+	worker_advance(worker, connection);
+}
+
+void worker_probe_start_due(struct worker *worker)
+{
+	if (worker->stopping || worker->retiring)
+		return;
+	for (size_t i = 0; i < worker->probe_count; i++)
+		if (!worker->probes[i].running &&
+		    worker->probes[i].next_ms <= worker->env.now_ms)
+			start(worker, &worker->probes[i]);
+}
+
+void worker_probe_done(struct worker *worker, const struct flow *flow)
+{
+	int64_t interval_ms =
+	    worker->settings->proxy_backend_probe_interval_s * 1000;
+
+	for (size_t i = 0; i < worker->probe_count; i++) {
+		struct probe *probe = &worker->probes[i];
+
+		if (probe->service != flow->service ||
+		    probe->backend_index != flow->backend_index)
+			continue;
+		probe->running = false;
+		probe->next_ms = worker->env.now_ms + interval_ms;
+	}
+}
+
+int64_t worker_probe_next_ms(const struct worker *worker)
+{
+	int64_t next_ms = DEADLINE_NONE;
+
+	for (size_t i = 0; i < worker->probe_count; i++)
+		if (!worker->probes[i].running &&
+		    worker->probes[i].next_ms < next_ms)
+			next_ms = worker->probes[i].next_ms;
+	return next_ms;
+}

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Wants into submissions, completions into facts. */
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/worker_internal.h"
+
+#define CLIENT_OPS (FLOW_WANT_CLIENT_RECV | FLOW_WANT_CLIENT_SEND)
+#define BACKEND_OPS                                           \
+	(FLOW_WANT_BACKEND_CONNECT | FLOW_WANT_BACKEND_RECV | \
+	    FLOW_WANT_BACKEND_SEND)
+
+static struct op op_of(const struct worker *worker,
+    const struct connection *connection, enum op_kind kind)
+{
+	return (struct op){
+	    .kind = kind,
+	    .slot = connection_slot(&worker->connections, connection),
+	    .generation = connection->generation,
+	};
+}
+
+static void close_descriptor(struct worker *worker, int *fd)
+{
+	if (*fd < 0)
+		return;
+	if (!ring_close(&worker->ring, *fd))
+		close(*fd);
+	*fd = -1;
+	metric_add(worker->env.block, METRIC_descriptors_open, (uint64_t)-1);
+	worker->accept_paused = false;
+}
+
+static void release(struct worker *worker, struct connection *connection)
+{
+	uint8_t listener = connection->listener;
+
+	if (connection->armed != 0 || connection->queued != 0)
+		return;
+	close_descriptor(worker, &connection->client_fd);
+	close_descriptor(worker, &connection->backend_fd);
+	deadlines_set(&worker->deadlines,
+	    connection_slot(&worker->connections, connection), DEADLINE_NONE);
+	flow_finish(&connection->flow, &worker->env);
+	if (listener == WORKER_NO_LISTENER) {
+		worker_probe_done(worker, &connection->flow);
+	} else {
+		_Atomic uint32_t *gauge =
+		    &worker->options->block->sessions[listener];
+
+		atomic_store_explicit(gauge,
+		    atomic_load_explicit(gauge, memory_order_relaxed) - 1,
+		    memory_order_relaxed);
+	}
+	connection_release(&worker->connections, connection);
+}
+
+/* Makes what is armed on a socket come back. A pending connect does not heed
+ * shutdown. */
+static bool recall_backend(
+    struct worker *worker, const struct connection *connection)
+{
+	if ((connection->armed & FLOW_WANT_BACKEND_CONNECT) != 0)
+		return ring_cancel(&worker->ring,
+		    op_of(worker, connection, OP_BACKEND_CONNECT));
+	shutdown(connection->backend_fd, SHUT_RDWR);
+	return true;
+}
+
+static void close_backend(struct worker *worker, struct connection *connection)
+{
+	if ((connection->armed & BACKEND_OPS) != 0) {
+		if (!connection->backend_closing)
+			connection->backend_closing =
+			    recall_backend(worker, connection);
+		if (!connection->backend_closing)
+			connection_enqueue(&worker->connections,
+			    CONNECTION_FOR_RING, connection);
+		return;
+	}
+	connection->backend_closing = false;
+	close_descriptor(worker, &connection->backend_fd);
+	flow_backend_closed(&connection->flow, &worker->env);
+}
+
+static void end_connection(struct worker *worker, struct connection *connection)
+{
+	if ((connection->armed & CLIENT_OPS) != 0 &&
+	    !connection->client_closing) {
+		connection->client_closing = true;
+		shutdown(connection->client_fd, SHUT_RDWR);
+	}
+	if ((connection->armed & BACKEND_OPS) != 0 &&
+	    !connection->backend_closing) {
+		connection->backend_closing =
+		    recall_backend(worker, connection);
+		if (!connection->backend_closing)
+			connection_enqueue(&worker->connections,
+			    CONNECTION_FOR_RING, connection);
+	}
+	release(worker, connection);
+}
+
+static bool arm_connect(struct worker *worker, struct connection *connection)
+{
+	const struct backend *backend = flow_backend(&connection->flow);
+	const int on = 1;
+	int fd;
+
+	if (connection->backend_fd < 0) {
+		fd = socket(
+		    backend->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd < 0) {
+			flow_backend_failed(
+			    &connection->flow, &worker->env, errno);
+			return true;
+		}
+		if (backend->address.ss_family != AF_UNIX)
+			setsockopt(
+			    fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		connection->backend_fd = fd;
+		metric_add(worker->env.block, METRIC_descriptors_open, 1);
+	}
+	if (!ring_connect(&worker->ring, connection->backend_fd,
+		(const struct sockaddr *)&backend->address,
+		backend->address_len,
+		op_of(worker, connection, OP_BACKEND_CONNECT)))
+		return false;
+	connection->armed |= FLOW_WANT_BACKEND_CONNECT;
+	return true;
+}
+
+static bool arm_receive(
+    struct worker *worker, struct connection *connection, enum flow_want want)
+{
+	bool client = want == FLOW_WANT_CLIENT_RECV;
+
+	if (!ring_receive(&worker->ring,
+		client ? connection->client_fd : connection->backend_fd,
+		op_of(worker, connection,
+		    client ? OP_CLIENT_RECV : OP_BACKEND_RECV)))
+		return false;
+	connection->armed |= want;
+	return true;
+}
+
+static bool arm_send(
+    struct worker *worker, struct connection *connection, enum flow_want want)
+{
+	bool client = want == FLOW_WANT_CLIENT_SEND;
+	const struct leg *leg =
+	    client ? &connection->flow.client : &connection->flow.backend;
+
+	if (!ring_send(&worker->ring,
+		client ? connection->client_fd : connection->backend_fd,
+		leg->out + leg->out_start, leg_pending(leg),
+		op_of(worker, connection,
+		    client ? OP_CLIENT_SEND : OP_BACKEND_SEND)))
+		return false;
+	connection->armed |= want;
+	return true;
+}
+
+/* Submits what is wanted and not there. False: the ring has no room now. */
+static bool arm(
+    struct worker *worker, struct connection *connection, unsigned missing)
+{
+	bool room = true;
+
+	if ((missing & FLOW_WANT_CLIENT_SEND) != 0)
+		room &= arm_send(worker, connection, FLOW_WANT_CLIENT_SEND);
+	if ((missing & FLOW_WANT_BACKEND_SEND) != 0)
+		room &= arm_send(worker, connection, FLOW_WANT_BACKEND_SEND);
+	if ((missing & FLOW_WANT_CLIENT_RECV) != 0)
+		room &= arm_receive(worker, connection, FLOW_WANT_CLIENT_RECV);
+	if ((missing & FLOW_WANT_BACKEND_RECV) != 0)
+		room &= arm_receive(worker, connection, FLOW_WANT_BACKEND_RECV);
+	if ((missing & FLOW_WANT_BACKEND_CONNECT) != 0)
+		room &= arm_connect(worker, connection);
+	return room;
+}
+
+static void update_deadline(
+    struct worker *worker, struct connection *connection)
+{
+	struct flow_limit *limit = &connection->flow.limit;
+	uint32_t slot = connection_slot(&worker->connections, connection);
+	int64_t latest_ms = worker->env.now_ms + limit->duration_ms;
+	int64_t due_ms;
+
+	if (connection->limit_serial != limit->serial) {
+		connection->limit_serial = limit->serial;
+		limit->earned_ms = 0;
+		deadlines_set(&worker->deadlines, slot, latest_ms);
+		return;
+	}
+	if (limit->earned_ms == 0)
+		return;
+	due_ms = deadlines_get(&worker->deadlines, slot);
+	if (due_ms != DEADLINE_NONE) {
+		due_ms += limit->earned_ms;
+		deadlines_set(&worker->deadlines, slot,
+		    due_ms < latest_ms ? due_ms : latest_ms);
+	}
+	limit->earned_ms = 0;
+}
+
+/* Deeds that are done at once and change what is wanted. True: look again. */
+static bool do_at_once(
+    struct worker *worker, struct connection *connection, unsigned wants)
+{
+	struct flow *flow = &connection->flow;
+
+	if ((wants & FLOW_WANT_CLIENT_SHUTDOWN) != 0) {
+		shutdown(connection->client_fd, SHUT_WR);
+		flow_client_shut_down(flow);
+		return true;
+	}
+	if ((wants & FLOW_WANT_BACKEND_CLOSE) != 0 &&
+	    !connection->backend_closing) {
+		close_backend(worker, connection);
+		return flow->backend_state != FLOW_BACKEND_DROPPED;
+	}
+	return false;
+}
+
+void worker_advance(struct worker *worker, struct connection *connection)
+{
+	struct flow *flow = &connection->flow;
+	unsigned wants = flow_wants(flow);
+
+	while (do_at_once(worker, connection, wants))
+		wants = flow_wants(flow);
+	if (flow->state == FLOW_CLOSED) {
+		end_connection(worker, connection);
+		return;
+	}
+	if ((wants & FLOW_WANT_HANDSHAKE) != 0)
+		connection_enqueue(
+		    &worker->connections, CONNECTION_FOR_HANDSHAKE, connection);
+	if ((wants & FLOW_WANT_BUFFER) != 0)
+		connection_enqueue(
+		    &worker->connections, CONNECTION_FOR_BUFFER, connection);
+	if (!arm(worker, connection, wants & ~connection->armed))
+		connection_enqueue(
+		    &worker->connections, CONNECTION_FOR_RING, connection);
+	if (flow->state == FLOW_CLOSED ||
+	    flow->backend_state == FLOW_BACKEND_DROPPED) {
+		/* A connect failed at once. */
+		connection_enqueue(
+		    &worker->connections, CONNECTION_FOR_RING, connection);
+	}
+	update_deadline(worker, connection);
+}
+
+static unsigned want_of(enum op_kind kind)
+{
+	switch (kind) {
+	case OP_CLIENT_RECV:
+		return FLOW_WANT_CLIENT_RECV;
+	case OP_CLIENT_SEND:
+		return FLOW_WANT_CLIENT_SEND;
+	case OP_BACKEND_CONNECT:
+		return FLOW_WANT_BACKEND_CONNECT;
+	case OP_BACKEND_RECV:
+		return FLOW_WANT_BACKEND_RECV;
+	case OP_BACKEND_SEND:
+		return FLOW_WANT_BACKEND_SEND;
+	case OP_ACCEPT:
+	case OP_COMMAND:
+	case OP_CANCEL:
+	case OP_CLOSE:
+		break;
+	}
+	return 0;
+}
+
+static void client_received(struct worker *worker,
+    struct connection *connection, const struct ring_completion *completion)
+{
+	struct flow *flow = &connection->flow;
+
+	if (completion->result > 0)
+		flow_client_received(flow, &worker->env,
+		    ring_buffer(&worker->ring, completion),
+		    (size_t)completion->result);
+	else if (completion->result == 0)
+		flow_client_received(flow, &worker->env, NULL, 0);
+	else
+		flow_client_failed(flow, &worker->env);
+}
+
+static void backend_received(struct worker *worker,
+    struct connection *connection, const struct ring_completion *completion)
+{
+	struct flow *flow = &connection->flow;
+
+	if (completion->result > 0)
+		flow_backend_received(flow, &worker->env,
+		    ring_buffer(&worker->ring, completion),
+		    (size_t)completion->result);
+	else if (completion->result == 0)
+		flow_backend_received(flow, &worker->env, NULL, 0);
+	else
+		flow_backend_failed(flow, &worker->env, -completion->result);
+}
+
+static void backend_connected(struct worker *worker,
+    struct connection *connection, const struct ring_completion *completion)
+{
+	struct flow *flow = &connection->flow;
+
+	if (connection->backend_closing)
+		return;
+	if (completion->result == 0)
+		flow_backend_connected(flow, &worker->env);
+	else
+		flow_backend_failed(flow, &worker->env, -completion->result);
+}
+
+static void sent(struct worker *worker, struct connection *connection,
+    enum op_kind kind, int32_t result)
+{
+	struct flow *flow = &connection->flow;
+
+	if (kind == OP_CLIENT_SEND && result >= 0)
+		flow_client_sent(flow, &worker->env, (size_t)result);
+	else if (kind == OP_CLIENT_SEND)
+		flow_client_failed(flow, &worker->env);
+	else if (result >= 0)
+		flow_backend_sent(flow, &worker->env, (size_t)result);
+	else
+		flow_backend_failed(flow, &worker->env, -result);
+}
+
+static void report(struct worker *worker, struct connection *connection,
+    enum op_kind kind, const struct ring_completion *completion)
+{
+	if (connection->flow.state == FLOW_CLOSED)
+		return;
+	if (completion->result == -ENOBUFS &&
+	    (kind == OP_CLIENT_RECV || kind == OP_BACKEND_RECV)) {
+		/* Others hold the receive buffers in this turn; next turn. */
+		metric_add(worker->env.block, METRIC_buffers_exhausted, 1);
+		connection_enqueue(
+		    &worker->connections, CONNECTION_FOR_RING, connection);
+		return;
+	}
+	if (kind == OP_CLIENT_RECV)
+		client_received(worker, connection, completion);
+	else if (kind == OP_BACKEND_RECV)
+		backend_received(worker, connection, completion);
+	else if (kind == OP_BACKEND_CONNECT)
+		backend_connected(worker, connection, completion);
+	else
+		sent(worker, connection, kind, completion->result);
+}
+
+void worker_session_completed(struct worker *worker, struct op op,
+    const struct ring_completion *completion)
+{
+	struct connection *connection =
+	    connection_find(&worker->connections, op);
+
+	if (connection == NULL) {
+		metric_add(worker->env.block, METRIC_late_completions, 1);
+	} else {
+		connection->armed &= ~want_of(op.kind);
+		report(worker, connection, op.kind, completion);
+	}
+	if ((completion->flags & IORING_CQE_F_BUFFER) != 0)
+		ring_give_back(&worker->ring, completion);
+	/* A receive that found no buffer is armed again in the next turn. */
+	if (connection != NULL && completion->result != -ENOBUFS)
+		worker_advance(worker, connection);
+}
