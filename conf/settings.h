@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 struct settings {
+/* GROUP(title): the rows that follow belong together, in documents */
+#define GROUP(title)
 /* BOOL(name, default, help) */
 #define BOOL(name, default_, help) bool name;
 /* INT(name, default, minimum, maximum, unit, help) */
@@ -33,17 +35,61 @@ struct settings {
 #undef ENUM
 #undef STRING
 #undef LIST
+#undef GROUP
 };
+
+/* smtpd_tls_security_level */
+enum settings_tls_level {
+	SETTINGS_TLS_UNSET, /* smtpd_use_tls and smtpd_enforce_tls decide */
+	SETTINGS_TLS_NONE,
+	SETTINGS_TLS_MAY,
+	SETTINGS_TLS_ENCRYPT,
+};
+
+/* proxy_ring_features */
+enum settings_ring_features {
+	SETTINGS_RING_AUTO,
+	SETTINGS_RING_BASELINE,
+};
+
+enum settings_type {
+	SETTINGS_BOOL,
+	SETTINGS_INT,
+	SETTINGS_TIME,
+	SETTINGS_MILLISECONDS,
+	SETTINGS_ENUM,
+	SETTINGS_STRING,
+	SETTINGS_LIST,
+};
+
+/* A row of conf/parameters.def. */
+struct settings_parameter {
+	const char *name;
+	enum settings_type type;
+	const char *default_;	  /* as it would be written in main.cf */
+	int64_t minimum, maximum; /* INT; TIME in seconds; MILLISECONDS */
+	const char *unit;	  /* INT; else "" */
+	const char *words;	  /* ENUM; else "" */
+	const char *help;
+	size_t offset; /* of the field in struct settings */
+};
+
+/* All rows, in the order of the file. For documents and tests. */
+const struct settings_parameter *settings_parameters(size_t *count_out);
+
+/* The facility as openlog(3) and the PRI of a syslog line want it: LOG_MAIL and
+ * its kin. */
+int settings_syslog_facility(const struct settings *settings);
 
 /* The value's place, for messages of those who check what it means: "FILE:LINE"
  * where it was set, or "default". Borrowed from the configuration. `name` must
  * be a parameter of ours. */
 const char *settings_place(const struct settings *settings, const char *name);
 
-/* Splits a list at commas and white space; { … } groups an element that holds
- * them, and is given without the braces. *cursor starts as the list and is
- * moved on. False at the end, or with *len_out == SIZE_MAX when a brace is not
- * closed. */
+/* Splits a list at commas and white space; { … } groups what holds them, and
+ * an element that is one group is given without the braces and the blanks next
+ * to them. *cursor starts as the list and is moved on. False at the end, or
+ * with *len_out == SIZE_MAX when a brace is not closed. */
 bool settings_list_next(
     const char **cursor, const char **element_out, size_t *len_out);
 

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conf/parameter.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define NAME_LEN_MAX 64 /* longer than any that is known */
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+#define ROW(                                                                  \
+    name_, field, type_, default__, minimum_, maximum_, unit_, words_, help_) \
+	{.name = #name_,                                                      \
+	    .type = type_,                                                    \
+	    .default_ = default__,                                            \
+	    .minimum = minimum_,                                              \
+	    .maximum = maximum_,                                              \
+	    .unit = unit_,                                                    \
+	    .words = words_,                                                  \
+	    .help = help_,                                                    \
+	    .offset = offsetof(struct settings, field)},
+#define GROUP(title)
+#define BOOL(name, default_, help) \
+	ROW(name, name, SETTINGS_BOOL, default_, 0, 1, "", "", help)
+#define INT(name, default_, minimum, maximum, unit, help)                   \
+	ROW(name, name, SETTINGS_INT, default_, minimum, maximum, unit, "", \
+	    help)
+#define TIME(name, default_, minimum, maximum, help)                           \
+	ROW(name, name##_s, SETTINGS_TIME, default_, minimum, maximum, "", "", \
+	    help)
+#define MILLISECONDS(name, default_, minimum, maximum, help)           \
+	ROW(name, name##_ms, SETTINGS_MILLISECONDS, default_, minimum, \
+	    maximum, "", "", help)
+#define ENUM(name, default_, words, help) \
+	ROW(name, name, SETTINGS_ENUM, default_, 0, 0, "", words, help)
+#define STRING(name, default_, help) \
+	ROW(name, name, SETTINGS_STRING, default_, 0, 0, "", "", help)
+#define LIST(name, default_, help) \
+	ROW(name, name, SETTINGS_LIST, default_, 0, 0, "", "", help)
+
+static const struct settings_parameter parameters[] = {
+#include "conf/parameters.def"
+};
+
+static const char *const foreign[] = {
+#define FOREIGN(name) #name,
+#define FOREIGN_SUFFIX(end)
+#include "conf/foreign.def"
+#undef FOREIGN
+#undef FOREIGN_SUFFIX
+};
+
+static const char *const foreign_suffixes[] = {
+#define FOREIGN(name)
+#define FOREIGN_SUFFIX(end) #end,
+#include "conf/foreign.def"
+#undef FOREIGN
+#undef FOREIGN_SUFFIX
+};
+
+static size_t smallest(size_t a, size_t b, size_t c)
+{
+	size_t least = a < b ? a : b;
+	return least < c ? least : c;
+}
+
+/* Levenshtein's distance: bytes to insert, delete or replace. */
+static size_t distance(const char *left, const char *right)
+{
+	size_t row[NAME_LEN_MAX + 1];
+	size_t right_len = strlen(right);
+	for (size_t j = 0; j <= right_len; j++)
+		row[j] = j;
+	for (size_t i = 1; left[i - 1] != '\0'; i++) {
+		size_t diagonal = row[0];
+		row[0] = i;
+		for (size_t j = 1; j <= right_len; j++) {
+			bool is_same = left[i - 1] == right[j - 1];
+			size_t above = row[j];
+			row[j] = smallest(
+			    above + 1, row[j - 1] + 1, diagonal + !is_same);
+			diagonal = above;
+		}
+	}
+	return row[right_len];
+}
+
+struct nearest {
+	const char *name;
+	size_t distance;
+};
+
+static void consider(
+    struct nearest *nearest, const char *meant, const char *typed)
+{
+	size_t meant_distance = distance(meant, typed);
+	if (meant_distance < nearest->distance) {
+		nearest->distance = meant_distance;
+		nearest->name = meant;
+	}
+}
+
+const struct settings_parameter *settings_parameters(size_t *count_out)
+{
+	*count_out = COUNT(parameters);
+	return parameters;
+}
+
+const struct settings_parameter *parameter_find(const char *name)
+{
+	for (size_t i = 0; i < COUNT(parameters); i++) {
+		if (strcmp(parameters[i].name, name) == 0)
+			return &parameters[i];
+	}
+	return NULL;
+}
+
+bool parameter_is_foreign(const char *name)
+{
+	for (size_t i = 0; i < COUNT(foreign); i++) {
+		if (strcmp(foreign[i], name) == 0)
+			return true;
+	}
+	size_t len = strlen(name);
+	for (size_t i = 0; i < COUNT(foreign_suffixes); i++) {
+		size_t end_len = strlen(foreign_suffixes[i]);
+		if (len > end_len &&
+		    strcmp(name + len - end_len, foreign_suffixes[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *parameter_nearest(const char *name)
+{
+	size_t len = strlen(name);
+	if (len > NAME_LEN_MAX)
+		return NULL;
+	/* One slip in four letters is still the same word. */
+	struct nearest nearest = {.name = NULL, .distance = len / 4 + 2};
+	for (size_t i = 0; i < COUNT(parameters); i++)
+		consider(&nearest, parameters[i].name, name);
+	for (size_t i = 0; i < COUNT(foreign); i++)
+		consider(&nearest, foreign[i], name);
+	return nearest.name;
+}
+
+bool parameter_is_name(const char *name)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_";
+	return *name != '\0' && name[strspn(name, letters)] == '\0';
+}
