@@ -116,6 +116,7 @@ struct flow {
 	int64_t begun_ms;
 	uint32_t serial; /* of the session, in its worker */
 	uint32_t messages;
+	uint64_t octets_answered; /* of bodies; what is beyond has no reply yet */
 	uint64_t octets_in, octets_out; /* of the client, on the wire */
 };
 

@@ -262,6 +262,7 @@ static size_t opening_step(struct flow *flow, struct flow_environment *env,
 static void count_message(
     struct flow *flow, struct flow_environment *env, int reply_code)
 {
+	flow->octets_answered = flow->relay.message_octets;
 	if (reply_code < 200 || reply_code > 299) {
 		metric_add(env->block, METRIC_messages_refused, 1);
 		return;

@@ -77,6 +77,8 @@ void flow_restart_tls(
 {
 	flow_drop_backend(flow, env);
 	flow->backends_tried = 0;
+	flow->had_relay = false;
+	flow->octets_answered = 0;
 	flow->state = FLOW_GATE;
 	start_tls(flow, env, input_left + leg_drop_held(&flow->client));
 }

@@ -163,8 +163,22 @@ void session_log_backend(const struct flow *flow,
 	    flow_backend(flow)->name, what);
 }
 
-static const char *prefix_of(enum close_reason reason)
+/* "lost connection after DATA (11 bytes)": so much of the body had come. */
+static void octets_of_body(const struct flow *flow, char *out, size_t out_size)
 {
+	out[0] = '\0';
+	if (flow->had_relay && smtp_relay_in_body(&flow->relay))
+		snprintf(out, out_size, " (%" PRIu64 " bytes)",
+		    flow->relay.message_octets - flow->octets_answered);
+}
+
+static const char *prefix_of(const struct flow *flow)
+{
+	enum close_reason reason = flow->reason;
+
+	/* A client that goes when its message was taken is no trouble. */
+	if (reason == CLOSE_CLIENT_LOST && flow->smtp.after_message)
+		return NULL;
 	if (reason == CLOSE_CLIENT_LOST || reason == CLOSE_TLS_BROKEN ||
 	    reason == CLOSE_HANDSHAKE_FAILED)
 		return "lost connection";
@@ -212,15 +226,17 @@ static void log_record(
 void session_log_end(
     const struct flow *flow, const struct flow_environment *env)
 {
-	const char *prefix = prefix_of(flow->reason);
+	const char *prefix = prefix_of(flow);
 	const char *name = flow->service->log_name;
+	char octets[64];
 	char counts[512];
 	char peer[PEER_SIZE];
 
 	peer_of(flow, peer);
+	octets_of_body(flow, octets, sizeof(octets));
 	if (prefix != NULL)
-		log_line(env->log, LOG_LEVEL_INFO, name, "%s after %s from %s",
-		    prefix, smtp_client_last(&flow->smtp), peer);
+		log_line(env->log, LOG_LEVEL_INFO, name, "%s after %s%s from %s",
+		    prefix, smtp_client_last(&flow->smtp), octets, peer);
 	smtp_counts_format(&flow->smtp.counts, counts, sizeof(counts));
 	log_line(env->log, LOG_LEVEL_INFO, name, "disconnect from %s %s", peer,
 	    counts);
