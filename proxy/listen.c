@@ -135,6 +135,11 @@ bool listen_deafen(int fd)
 		   sizeof(program)) == 0;
 }
 
+bool listen_hear(int fd)
+{
+	return set_option(fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+}
+
 void listen_close(int fd)
 {
 	/* Takes a TCP socket out of its group, where a copy in a draining

@@ -30,6 +30,9 @@ bool listen_widen(int fd);
  * such switch, so a filter drops their SYN. */
 bool listen_deafen(int fd);
 
+/* They are answered again. */
+bool listen_hear(int fd);
+
 /* Ends a socket whose queue is empty, also if some process still holds a copy
  * of its descriptor. */
 void listen_close(int fd);

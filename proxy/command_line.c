@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/command_line.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+	const char *word;
+	enum verb verb;
+} verbs[] = {
+    {"start-fg", VERB_START_FG},
+    {"start", VERB_START},
+    {"stop", VERB_STOP},
+    {"reload", VERB_RELOAD},
+    {"status", VERB_STATUS},
+    {"check", VERB_CHECK},
+    {"conf", VERB_CONF},
+    {"--help", VERB_HELP},
+    {"--version", VERB_VERSION},
+};
+
+/* The words that are not read yet, and where a complaint goes. */
+struct reader {
+	char *const *words;
+	char *why;
+	size_t why_size;
+};
+
+static bool complain(
+    const struct reader *reader, const char *what, const char *word)
+{
+	snprintf(reader->why, reader->why_size,
+	    "%s \"%s\"; see \"postern --help\"", what, word);
+	return false;
+}
+
+/* -n, -d, -M and -P exclude each other. */
+static bool set_print(const struct reader *reader, enum print_what print,
+    const char *option, struct command_line *line)
+{
+	if (line->print != PRINT_ALL && line->print != print)
+		return complain(reader,
+		    "another of -n, -d, -M and -P stands before", option);
+	line->print = print;
+	return true;
+}
+
+/* One option that takes no value. */
+static bool read_letter(const struct reader *reader, char letter, bool has_verb,
+    struct command_line *line)
+{
+	const char text[] = {'-', letter, '\0'};
+	bool is_conf = has_verb && line->verb == VERB_CONF;
+
+	if (letter == 'v') {
+		line->verbose++;
+		return true;
+	}
+	if (is_conf && letter == 'x') {
+		line->expand = true;
+		return true;
+	}
+	if (is_conf && letter == 'n')
+		return set_print(reader, PRINT_SET, text, line);
+	if (is_conf && letter == 'd')
+		return set_print(reader, PRINT_DEFAULTS, text, line);
+	if (is_conf && letter == 'M')
+		return set_print(reader, PRINT_SERVICES, text, line);
+	if (is_conf && letter == 'P')
+		return set_print(reader, PRINT_OVERRIDES, text, line);
+	return complain(reader, "unknown option", text);
+}
+
+/* A word of options: "-v", "-vv", "-nx", "-c DIR", "-cDIR". */
+static bool read_options(
+    struct reader *reader, bool has_verb, struct command_line *line)
+{
+	const char *word = *reader->words++;
+
+	for (const char *letter = word + 1; *letter != '\0'; letter++) {
+		if (*letter != 'c') {
+			if (!read_letter(reader, *letter, has_verb, line))
+				return false;
+			continue;
+		}
+		line->directory =
+		    letter[1] != '\0' ? letter + 1 : *reader->words;
+		if (line->directory == NULL || line->directory[0] == '\0')
+			return complain(
+			    reader, "there is no directory behind", "-c");
+		if (letter[1] == '\0')
+			reader->words++;
+		return true;
+	}
+	return true;
+}
+
+static bool is_options(const char *word)
+{
+	return word[0] == '-' && word[1] != '\0' && word[1] != '-';
+}
+
+static bool read_verb(struct reader *reader, struct command_line *line)
+{
+	const char *word = *reader->words;
+
+	if (word == NULL) {
+		snprintf(reader->why, reader->why_size,
+		    "there is no verb; see \"postern --help\"");
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(word, verbs[i].word) != 0)
+			continue;
+		line->verb = verbs[i].verb;
+		reader->words++;
+		return true;
+	}
+	return complain(reader, "unknown verb", word);
+}
+
+bool command_line_parse(int argc, char *const *argv,
+    struct command_line *line_out, char *why, size_t why_size)
+{
+	struct reader reader = {
+	    .words = argv + (argc > 0 ? 1 : 0),
+	    .why = why,
+	    .why_size = why_size,
+	};
+
+	*line_out = (struct command_line){.directory = COMMAND_LINE_DIRECTORY};
+	while (*reader.words != NULL && is_options(*reader.words))
+		if (!read_options(&reader, false, line_out))
+			return false;
+	if (!read_verb(&reader, line_out))
+		return false;
+	while (*reader.words != NULL && is_options(*reader.words))
+		if (!read_options(&reader, true, line_out))
+			return false;
+	if (*reader.words != NULL && line_out->verb != VERB_CONF)
+		return complain(&reader, "there is no use for", *reader.words);
+	line_out->names = (const char *const *)reader.words;
+	while (line_out->names[line_out->name_count] != NULL)
+		line_out->name_count++;
+	return true;
+}

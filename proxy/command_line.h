@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The words behind `postern` -> what is asked for. */
+#ifndef POSTERN_PROXY_COMMAND_LINE_H
+#define POSTERN_PROXY_COMMAND_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "conf/print.h"
+
+#define COMMAND_LINE_DIRECTORY "/etc/postern"
+
+enum verb {
+	VERB_START_FG,
+	VERB_START,
+	VERB_STOP,
+	VERB_RELOAD,
+	VERB_STATUS,
+	VERB_CHECK,
+	VERB_CONF,
+	VERB_HELP,    /* --help */
+	VERB_VERSION, /* --version */
+};
+
+struct command_line {
+	enum verb verb;
+	const char *directory; /* as typed */
+	unsigned verbose;      /* -v given so often */
+	/* Of `conf`. The names are borrowed from argv. */
+	enum print_what print;
+	bool expand;
+	const char *const *names;
+	size_t name_count;
+};
+
+/* False with a line for the user in `why`: what is wrong and what would be
+ * right. */
+bool command_line_parse(int argc, char *const *argv,
+    struct command_line *line_out, char *why, size_t why_size);
+
+#endif

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/status.h"
+
+#include <inttypes.h>
+
+static uint64_t metric_of(const struct state_block *block, enum metric metric)
+{
+	return atomic_load_explicit(
+	    &block->metrics[metric], memory_order_relaxed);
+}
+
+static void print_block(FILE *out, const struct state_block *block)
+{
+	unsigned index = atomic_load(&block->index);
+	unsigned generation = atomic_load(&block->generation);
+	int pid = atomic_load(&block->pid);
+
+	switch ((enum state_role)atomic_load(&block->role)) {
+	case STATE_FREE:
+		return;
+	case STATE_WORKER:
+		fprintf(out,
+		    "worker %u pid %d generation %u sessions %" PRIu64
+		    " buffers %" PRIu64 "\n",
+		    index, pid, generation,
+		    metric_of(block, METRIC_sessions_open),
+		    metric_of(block, METRIC_buffers_in_use));
+		return;
+	case STATE_CONTROL:
+		fprintf(out, "control pid %d generation %u\n", pid, generation);
+		return;
+	}
+}
+
+static void print_backend(FILE *out, const struct state_backend *backend)
+{
+	struct state_backend seen;
+
+	state_backend_read(backend, &seen);
+	if (seen.name[0] == '\0')
+		return;
+	fprintf(out, "backend %s %s", seen.name,
+	    seen.probes == 0 ? "unknown"
+	    : seen.up	     ? "up"
+			     : "down");
+	for (int i = 0; i < SMTP_KEYWORD_COUNT && seen.ever_reached; i++)
+		if (smtp_ehlo_has(&seen.ehlo, (enum smtp_keyword)i))
+			fprintf(out, " %s",
+			    smtp_keyword_name((enum smtp_keyword)i));
+	fputc('\n', out);
+}
+
+static void print_counters(FILE *out, const struct state *state)
+{
+	for (int i = 0; i < METRIC_COUNT; i++)
+		fprintf(out, "%s %" PRIu64 "\n", metric_name((enum metric)i),
+		    state_metric_total(state, (enum metric)i));
+	fprintf(out, "generation %u\n", atomic_load(&state->generation));
+	fprintf(out, "worker_restarts %" PRIu64 "\n",
+	    atomic_load(&state->worker_restarts));
+	fprintf(out, "reloads %" PRIu64 "\n", atomic_load(&state->reloads));
+	fprintf(out, "reloads_failed %" PRIu64 "\n",
+	    atomic_load(&state->reloads_failed));
+}
+
+void status_print(FILE *out, pid_t master, const struct state *state)
+{
+	uint32_t count = atomic_load(&state->block_count);
+
+	fprintf(out, "postern/master: running: PID: %d\n", (int)master);
+	for (uint32_t i = 0; i < count && i < STATE_BLOCKS_MAX; i++)
+		print_block(out, &state->blocks[i]);
+	for (size_t i = 0; i < STATE_BACKENDS_MAX; i++)
+		print_backend(out, &state->backends[i]);
+	print_counters(out, state);
+}
