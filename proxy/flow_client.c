@@ -228,7 +228,9 @@ static size_t relay_step(struct flow *flow, struct flow_environment *env,
 		flow->client_waits = cut;
 		break;
 	case SMTP_RELAY_WAIT:
-		flow->client_waits = true;
+		/* Without input at hand more may come: that it came too early
+		 * is to be seen. */
+		flow->client_waits = input_len > 0;
 		break;
 	case SMTP_RELAY_DROP_BACKEND:
 		flow_drop_backend(flow, env);
