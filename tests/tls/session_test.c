@@ -669,25 +669,3 @@ Test(session, server_name_is_ignored)
 	SSL_CTX_free(client_ctx);
 	tls_context_destroy(&context);
 }
-
-Test(session, words_of_faults)
-{
-	static const struct {
-		enum tls_fault fault;
-		const char *word, *text;
-	} rows[] = {
-	    {TLS_FAULT_NONE, "none", "no fault"},
-	    {TLS_FAULT_NO_SHARED_CIPHER, "no_shared_cipher",
-		"no shared cipher"},
-	    {TLS_FAULT_INTERNAL, "internal", "an internal error"},
-	};
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		cr_expect_str_eq(tls_fault_word(rows[i].fault), rows[i].word);
-		cr_expect_str_eq(tls_fault_text(rows[i].fault), rows[i].text);
-	}
-	for (int i = 0; i < TLS_FAULT_COUNT; i++) {
-		cr_expect_not_null(tls_fault_word((enum tls_fault)i));
-		cr_expect_not_null(tls_fault_text((enum tls_fault)i));
-	}
-}
