@@ -107,6 +107,7 @@ static void serve(struct master *master, struct services *services,
 		    "daemon started -- version %s, configuration %s",
 		    POSTERN_VERSION, master->options->directory);
 		findings_log(report, 0, log, LOG_LEVEL_FATAL);
+		log_flush(log);
 		findings_print(report, 0, stderr);
 		master->told = report->message_count;
 		master_loop(master, signal_fd);

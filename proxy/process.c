@@ -3,10 +3,10 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,7 +57,9 @@ static bool fork_child(
 	int ends[2];
 	pid_t pid;
 
-	if (pipe2(ends, O_CLOEXEC) != 0)
+	/* Packets: an order is heard whole or not at all. A ring can receive
+	 * from sockets, not from pipes. */
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
 		return false;
 	/* What stdio still holds would be written twice. */
 	fflush(NULL);
@@ -69,9 +71,6 @@ static bool fork_child(
 		close(ends[1]);
 		return false;
 	}
-	/* An order is far smaller than a pipe; a child that has not read
-	 * thousands of them must not hold up the master. */
-	fcntl(ends[1], F_SETFL, O_NONBLOCK);
 	process->command_fd = ends[1];
 	process->pid = pid;
 	return true;
@@ -106,7 +105,8 @@ void process_order(
 		return;
 	/* Fails when it has just died, which waitpid tells, or when it has long
 	 * not read: then it is killed at its time. */
-	(void)!write(process->command_fd, &command, sizeof(command));
+	(void)!send(process->command_fd, &command, sizeof(command),
+	    MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 void process_kill(const struct process *process)

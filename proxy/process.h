@@ -35,7 +35,7 @@ struct process_options {
 	const struct privileges *privileges;
 };
 
-/* Forks it. False with a line in the log: no block, no pipe, no process. The
+/* Forks it. False with a line in the log: no block, no descriptor, no process. The
  * child never returns from here. */
 bool process_start(struct process *process,
     const struct process_options *options, int64_t now_ms);
