@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Follows a session between client and backend: which reply answers which
  * command (a queue of what is outstanding, through pipelining), whether bytes
- * are commands, a body or an AUTH response, where a transaction begins and where
- * a message ends. Bytes pass unchanged, except that the EHLO reply is filtered,
- * and XCLIENT, XFORWARD and STARTTLS never pass. Client bytes and backend bytes
- * in, bytes and events out, in any fragmentation. No I/O, no clock, no
- * allocation.
+ * are commands, a body or an AUTH response, where a transaction begins and
+ * where a message ends. Bytes pass unchanged, except that the EHLO reply is
+ * filtered, and XCLIENT, XFORWARD and STARTTLS never pass. Client bytes and
+ * backend bytes in, bytes and events out, in any fragmentation. No I/O, no
+ * clock, no allocation.
  *
  * The caller keeps what a step did not use and presents it again, followed by
- * what came since. It calls the two steps until they say NEED_MORE or WAIT: once
- * more than there are bytes, since a step with none can write an answer whose
- * turn has come. After any backend step, the client step may be able to go on.
+ * what came since. It calls the two steps until they say NEED_MORE or WAIT:
+ * once more than there are bytes, since a step with none can write an answer
+ * whose turn has come. After any backend step, the client step may be able to
+ * go on.
  *
- * Bytes that a client sent ahead where it had to wait should be shown as soon as
- * they came, also in WAIT: what comes before the reply to DATA was seen cannot
- * be told from commands if the reply is a refusal, and is then never read. */
+ * What a client sent ahead, where it had to wait, should be shown to the client
+ * step as soon as it came: bytes behind DATA that came before its reply are
+ * never taken for commands, and this is how the relay learns that they did. */
 #ifndef POSTERN_SMTP_RELAY_H
 #define POSTERN_SMTP_RELAY_H
 
@@ -33,14 +34,14 @@
 /* What the client's next bytes are. */
 enum smtp_relay_state {
 	SMTP_RELAY_EXPECT_COMMAND,
-	SMTP_RELAY_EXPECT_HELO_REPLY, /* EHLO or HELO was passed: what may be said
-	                               * hangs on the answer */
+	SMTP_RELAY_EXPECT_HELO_REPLY, /* EHLO or HELO was passed: what may be
+				       * said hangs on the answer */
 	SMTP_RELAY_EXPECT_DATA_REPLY, /* DATA was passed; its bytes must wait */
-	SMTP_RELAY_EXPECT_BODY,       /* after 354, up to CRLF.CRLF */
+	SMTP_RELAY_EXPECT_BODY,	      /* after 354, up to CRLF.CRLF */
 	SMTP_RELAY_EXPECT_CHUNK,      /* chunk_left octets of BDAT */
 	SMTP_RELAY_EXPECT_AUTH_REPLY, /* AUTH or a response was passed */
 	SMTP_RELAY_EXPECT_AUTH_RESPONSE, /* one line, opaque, after 334 */
-	SMTP_RELAY_EXPECT_END,        /* nothing more is obeyed */
+	SMTP_RELAY_EXPECT_END,		 /* nothing more is obeyed */
 };
 
 struct smtp_relay {
@@ -48,42 +49,47 @@ struct smtp_relay {
 	struct smtp_body body;
 	uint64_t chunk_left;
 	bool chunk_last;
-	/* The backend is gone, or the chunk was refused: what comes of the body is
-	 * dropped, up to its end, and answered there (unless it was before). */
+	/* The backend is gone, or the chunk was refused: what comes of the body
+	 * is dropped, up to its end, and answered there, unless it was before.
+	 */
 	bool discarding;
 	enum smtp_answer discarded_answer;
 	bool data_premature; /* bytes came behind DATA before its reply */
 	bool backend_lost;
 	bool in_transaction;   /* MAIL had its 2xx and nothing ended it */
 	bool backend_chunking; /* the backend offers CHUNKING in this session */
-	int reply_code; /* of the reply half of which went by; 0: none */
+	int reply_code;	       /* of the reply half of which went by; 0: none */
+	bool unasked; /* the backend spoke while nothing was outstanding */
 	struct smtp_outstanding outstanding;
 	char helo[SMTP_HELO_SIZE]; /* of the HELO or EHLO that was passed */
-	uint32_t messages; /* acknowledged by the backend */
-	uint64_t message_octets; /* of bodies passed to the backend, as passed */
+	uint32_t messages;	   /* acknowledged by the backend */
+	uint64_t message_octets;   /* of bodies and chunks passed to it */
 };
 
 enum smtp_relay_event {
 	SMTP_RELAY_PROGRESS,  /* something was used or written: step again */
 	SMTP_RELAY_NEED_MORE, /* the bytes at hand are not enough */
 	SMTP_RELAY_WAIT,      /* client step: a reply of the backend must come
-	                       * first; keep the input */
-	SMTP_RELAY_MESSAGE,   /* backend step: PROGRESS, and its reply to the end
-	                       * of a message just went by; reply_code has it */
-	SMTP_RELAY_DROP_BACKEND, /* backend step: PROGRESS, but it spoke where it
-	                       * had to listen. Close its connection: all is done
-	                       * that smtp_relay_backend_lost does; `end` has why */
-	SMTP_RELAY_START_TLS, /* a STARTTLS in a plaintext session is due: nothing
-	                       * is outstanding. Drop the backend, send `reply`,
-	                       * discard all else, begin anew (RFC 3207, 4.2) */
-	SMTP_RELAY_CLOSE,     /* send what is to be sent, then end: `end` */
+			       * first; keep the input */
+	SMTP_RELAY_MESSAGE, /* backend step: PROGRESS, and its reply to the end
+			     * of a message just went by; reply_code has it */
+	SMTP_RELAY_DROP_BACKEND, /* backend step: PROGRESS, but it spoke where
+				  * it had to listen. Close its connection: all
+				  * is done that smtp_relay_backend_lost does;
+				  * `end` has why */
+	SMTP_RELAY_START_TLS,	 /* a STARTTLS in a plaintext session is due:
+				  * nothing    is outstanding. Drop the backend,
+				  * send    `reply`,    discard all else, begin anew
+				  * (RFC    3207, 4.2) */
+	SMTP_RELAY_CLOSE,	 /* send what is to be sent, then end: `end` */
 };
 
 struct smtp_relay_step {
 	enum smtp_relay_event event;
 	enum smtp_end end;
 	size_t used;
-	/* For the other side, unchanged; borrowed from the input of this step. */
+	/* For the other side, unchanged; borrowed from the input of this step.
+	 */
 	const uint8_t *forward;
 	size_t forward_len;
 	/* For the client, of ours; goes out before anything later. When the

@@ -76,7 +76,7 @@ static bool is_chunk_due(const struct smtp_relay *relay)
 /* Whether a reply with this code may come now. */
 static bool fits(const struct smtp_relay *relay, int code)
 {
-	if (smtp_outstanding_is_empty(&relay->outstanding))
+	if (relay->unasked)
 		return code == 421;
 	enum smtp_due due = smtp_outstanding_first(&relay->outstanding);
 	if (code / 100 == 3)
@@ -331,17 +331,22 @@ static void take_reply_line(struct smtp_turn *turn)
 
 static void take_reply(struct smtp_turn *turn)
 {
-	const struct smtp_relay *relay = turn->relay;
-	if (smtp_outstanding_is_empty(&relay->outstanding)) {
-		if (smtp_relay_in_body(relay))
+	struct smtp_relay *relay = turn->relay;
+	if (smtp_outstanding_is_empty(&relay->outstanding) && !relay->unasked) {
+		if (smtp_relay_in_body(relay)) {
 			drop_backend(turn);
-		else
-			take_reply_line(turn);
+			return;
+		}
+		/* Even half a reply: it can answer no command that comes now.
+		 */
+		relay->unasked = true;
+	}
+	if (relay->unasked) {
+		take_reply_line(turn);
 		return;
 	}
 	enum smtp_due due = smtp_outstanding_first(&relay->outstanding);
-	if (relay->reply_code == 0 &&
-	    (due == SMTP_DUE_EHLO || due == SMTP_DUE_HELO))
+	if (due == SMTP_DUE_EHLO || due == SMTP_DUE_HELO)
 		take_greeting(turn, due);
 	else
 		take_reply_line(turn);

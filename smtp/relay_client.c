@@ -249,22 +249,32 @@ static bool pipelines_improperly(
 	       smtp_verb_ends_batch(verb);
 }
 
+/* What is sent behind it hangs on its reply, so when the reply is ours the
+ * client has to be told before more of it is read. With STARTTLS the 220 is the
+ * last that is said in clear. */
+static bool must_be_answered_first(enum smtp_verb verb, enum smtp_answer answer)
+{
+	if (verb == SMTP_VERB_STARTTLS)
+		return true;
+	return answer != SMTP_ANSWER_NONE &&
+	       (verb == SMTP_VERB_DATA || verb == SMTP_VERB_AUTH);
+}
+
 static void take_line(
     struct smtp_turn *turn, const struct smtp_command *command, size_t used)
 {
-	/* So that its 220 is the last that is said in clear. */
-	if (command->verb == SMTP_VERB_STARTTLS &&
+	bool improper = pipelines_improperly(turn, command->verb, used);
+	enum smtp_answer answer = smtp_verdict(turn, command, improper);
+	if (must_be_answered_first(command->verb, answer) &&
 	    !smtp_outstanding_is_empty(&turn->relay->outstanding)) {
 		turn->step->event = SMTP_RELAY_WAIT;
 		return;
 	}
-	bool improper = pipelines_improperly(turn, command->verb, used);
 	if (improper)
 		note_improper_pipelining(turn);
 	if (command->word_len > 0)
 		note_command(turn->client, command->verb);
 
-	enum smtp_answer answer = smtp_verdict(turn, command, improper);
 	if (answer == SMTP_ANSWER_NONE)
 		obey(turn, command, used);
 	else if (command->verb == SMTP_VERB_BDAT &&
@@ -272,6 +282,42 @@ static void take_line(
 		refuse_bdat(turn, command, used, answer);
 	else
 		refuse(turn, used, answer);
+}
+
+/* After these, bytes follow that are not to be taken for commands. */
+static bool opens_what_is_no_command(enum smtp_verb verb)
+{
+	return verb == SMTP_VERB_BDAT || verb == SMTP_VERB_DATA ||
+	       verb == SMTP_VERB_AUTH;
+}
+
+static void refuse_unreadable(
+    struct smtp_turn *turn, enum smtp_verb verb, size_t used)
+{
+	if (verb == SMTP_VERB_BDAT)
+		refuse(turn, used, SMTP_ANSWER_BDAT_SYNTAX);
+	else if (opens_what_is_no_command(verb))
+		refuse(turn, used, SMTP_ANSWER_UNREADABLE);
+	else
+		refuse(turn, used, SMTP_ANSWER_BAD_SYNTAX);
+}
+
+/* The rest of it is dropped as it comes, and answered at its end. Behind blanks
+ * the verb itself may be in the rest. */
+static void refuse_long_line(struct smtp_turn *turn,
+    const struct smtp_line *line, const struct smtp_command *command)
+{
+	if (command->word_len == 0 || command->word != line->text) {
+		refuse(turn, line->used, SMTP_ANSWER_UNREADABLE);
+		return;
+	}
+	if (opens_what_is_no_command(command->verb)) {
+		refuse_unreadable(turn, command->verb, line->used);
+		return;
+	}
+	turn->client->skipping_line = true;
+	turn->client->skipped = 0;
+	smtp_turn_use(turn, line->used);
 }
 
 static void refuse_foreigner(
@@ -348,15 +394,13 @@ static void take_command(struct smtp_turn *turn)
 		take_line(turn, &command, line.used);
 		return;
 	case SMTP_LINE_TOO_LONG:
-		turn->client->skipping_line = true;
-		turn->client->skipped = 0;
-		smtp_turn_use(turn, line.used);
+		refuse_long_line(turn, &line, &command);
 		return;
 	case SMTP_LINE_BARE_LF:
 		refuse(turn, line.used, SMTP_ANSWER_BARE_LF);
 		return;
 	case SMTP_LINE_BAD_BYTE:
-		refuse(turn, line.used, SMTP_ANSWER_BAD_SYNTAX);
+		refuse_unreadable(turn, command.verb, line.used);
 		return;
 	}
 }
