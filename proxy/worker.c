@@ -218,21 +218,27 @@ static void turn(struct worker *worker)
 	    buffer_pool_in_use(&worker->env.buffers), memory_order_relaxed);
 }
 
+static void write_log(struct worker *worker, bool *is_full_out)
+{
+	*is_full_out = !log_flush(worker->env.log);
+	metric_add(worker->env.block, METRIC_log_lines_lost,
+	    log_take_lost(worker->env.log));
+}
+
 static void loop(struct worker *worker)
 {
-	bool log_is_full = false;
+	bool log_is_full;
 
 	await_command(worker);
-	worker->env.now_ms = worker_now_ms();
-	while (!is_over(worker)) {
+	for (;;) {
+		worker->env.now_ms = worker_now_ms();
 		turn(worker);
-		log_is_full = !log_flush(worker->env.log);
-		metric_add(worker->env.block, METRIC_log_lines_lost,
-		    log_take_lost(worker->env.log));
+		write_log(worker, &log_is_full);
+		if (is_over(worker))
+			return;
 		if (ring_wait(&worker->ring, wait_ms(worker, log_is_full)))
 			metric_add(
 			    worker->env.block, METRIC_completion_overflows, 1);
-		worker->env.now_ms = worker_now_ms();
 	}
 }
 

@@ -48,6 +48,11 @@ static uint32_t session_limit(const struct worker *worker)
 		possible = 8;
 	if (possible >= wanted)
 		return (uint32_t)wanted;
+	/* Once is enough for all workers. */
+	if (worker->options->is_control ||
+	    atomic_load_explicit(
+		&worker->options->block->index, memory_order_relaxed) != 0)
+		return (uint32_t)possible;
 	log_line(worker->env.log, LOG_LEVEL_WARNING, NULL,
 	    "proxy_client_connection_limit = %lld: with %llu descriptors (two "
 	    "per session) it is %lld; raise the limit (ulimit -n; LimitNOFILE= "
