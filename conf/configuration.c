@@ -46,8 +46,7 @@ static void tell_unserved(const struct service *service, struct report *report)
 	    [SERVICE_UNIX] = "",
 	    [SERVICE_UNIX_DATAGRAM] = "SMTP needs a stream",
 	    [SERVICE_FIFO] = "SMTP needs an answer",
-	    [SERVICE_PASS] = "Postern has no postscreen that would hand "
-			     "connections to it",
+	    [SERVICE_PASS] = "only postscreen connects to it",
 	};
 	report_add(report, REPORT_NOTICE, service->place,
 	    "%s/%s smtpd is skipped: %s", service->fields[SERVICE_NAME],

@@ -56,6 +56,15 @@ static struct span take_name(struct span *span)
 	return name;
 }
 
+/* NULL: the text itself. */
+static const struct scope_entry *innermost(const struct work *work)
+{
+	const struct scope_entry *entry = NULL;
+	for (unsigned i = work->depth; i > 0 && entry == NULL; i--)
+		entry = work->within[i - 1];
+	return entry;
+}
+
 static bool fault(struct work *work, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -70,11 +79,7 @@ static bool fault(struct work *work, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
 	work->result.fault = arena_printf(work->arena, "%s", text);
-	for (unsigned i = work->depth; i > 0; i--) {
-		work->result.culprit = work->within[i - 1];
-		if (work->result.culprit != NULL)
-			break;
-	}
+	work->result.culprit = innermost(work);
 	return false;
 }
 
@@ -250,9 +255,11 @@ static bool take_named(
 	    .is_true = entry != NULL && *entry->value != '\0',
 	    .entry = entry,
 	};
-	if (is_end && entry == NULL && work->result.undefined == NULL)
+	if (is_end && entry == NULL && work->result.undefined == NULL) {
 		work->result.undefined = arena_copy(
 		    work->arena, name.at, (size_t)(name.end - name.at));
+		work->result.undefined_in = innermost(work);
+	}
 	return true;
 }
 

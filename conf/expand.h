@@ -22,8 +22,9 @@ struct expand_result {
 	/* Then: the entry in whose value the fault is; NULL: in the text. */
 	const struct scope_entry *culprit;
 	/* A name that has no value anywhere and was used as if it had (not
-	 * tested with ? or :), NULL when there is none. */
+	 * tested with ? or :), and where; NULL when there is none. */
 	const char *undefined;
+	const struct scope_entry *undefined_in; /* NULL: in the text */
 };
 
 /* All in the arena. */

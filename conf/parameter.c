@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conf/parameter.h"
 
+#include <assert.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -100,6 +102,37 @@ static void consider(
 	}
 }
 
+/* 86400 is 1d. */
+static const char *shown_time(struct arena *arena, int64_t seconds)
+{
+	static const struct {
+		char letter;
+		int64_t seconds;
+	} units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}};
+	for (size_t i = 0; i < COUNT(units); i++) {
+		if (seconds > 0 && seconds % units[i].seconds == 0)
+			return arena_printf(arena, "%" PRId64 "%c",
+			    seconds / units[i].seconds, units[i].letter);
+	}
+	return arena_printf(arena, "%" PRId64 "s", seconds);
+}
+
+/* "|a|b|c" is "empty, a, b or c". */
+static const char *shown_words(struct arena *arena, const char *words)
+{
+	const char *list = *words == '|' ? "empty" : "";
+	words += *words == '|';
+	while (*words != '\0') {
+		size_t len = strcspn(words, "|");
+		bool is_last = words[len] == '\0';
+		const char *join = is_last ? " or " : ", ";
+		list = arena_printf(arena, "%s%s%.*s", list,
+		    *list == '\0' ? "" : join, (int)len, words);
+		words += len + !is_last;
+	}
+	return list;
+}
+
 const struct settings_parameter *settings_parameters(size_t *count_out)
 {
 	*count_out = COUNT(parameters);
@@ -145,10 +178,32 @@ const char *parameter_nearest(const char *name)
 	return nearest.name;
 }
 
-bool parameter_is_name(const char *name)
+const char *parameter_allowed(
+    struct arena *arena, const struct settings_parameter *parameter)
 {
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789_";
-	return *name != '\0' && name[strspn(name, letters)] == '\0';
+	switch (parameter->type) {
+	case SETTINGS_BOOL:
+		return "yes or no";
+	case SETTINGS_INT:
+		return arena_printf(arena,
+		    "a number of %s from %" PRId64 " to %" PRId64,
+		    parameter->unit, parameter->minimum, parameter->maximum);
+	case SETTINGS_TIME:
+		return arena_printf(arena,
+		    "a time such as 30s, 5m, 2h or 1d, from %s to %s",
+		    shown_time(arena, parameter->minimum),
+		    shown_time(arena, parameter->maximum));
+	case SETTINGS_MILLISECONDS:
+		return arena_printf(arena,
+		    "a time such as 5ms or 1s, from %" PRId64 "ms to %" PRId64
+		    "ms",
+		    parameter->minimum, parameter->maximum);
+	case SETTINGS_ENUM:
+		return shown_words(arena, parameter->words);
+	case SETTINGS_STRING:
+	case SETTINGS_LIST:
+		return NULL;
+	}
+	assert(false);
+	return NULL;
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "conf/arena.h"
 #include "conf/settings.h"
 
 /* NULL: not one of ours. */
@@ -17,7 +18,9 @@ bool parameter_is_foreign(const char *name);
  * one; NULL when none is near. */
 const char *parameter_nearest(const char *name);
 
-/* A name as Postfix writes them: letters, digits, '_'. */
-bool parameter_is_name(const char *name);
+/* What its values must be, in words, such as "a number of bytes from 512 to
+ * 65536"; NULL: any text, or a list. May lie in the arena. */
+const char *parameter_allowed(
+    struct arena *arena, const struct settings_parameter *parameter);
 
 #endif

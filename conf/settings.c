@@ -2,7 +2,6 @@
 #include "conf/settings.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
@@ -70,54 +69,9 @@ static void tell_must_be(const struct work *work, const char *allowed)
 	    arena_printf(work->arena, "must be %s", allowed));
 }
 
-static void tell_range(const struct work *work)
+static void tell_allowed(const struct work *work)
 {
-	const struct settings_parameter *parameter = work->parameter;
-	tell(work, REPORT_ERROR,
-	    arena_printf(work->arena,
-		"must be a number of %s from %" PRId64 " to %" PRId64,
-		parameter->unit, parameter->minimum, parameter->maximum));
-}
-
-/* 86400 is 1d. */
-static const char *shown_time(struct arena *arena, int64_t seconds)
-{
-	static const struct {
-		char letter;
-		int64_t seconds;
-	} units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}};
-	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++) {
-		if (seconds > 0 && seconds % units[i].seconds == 0)
-			return arena_printf(arena, "%" PRId64 "%c",
-			    seconds / units[i].seconds, units[i].letter);
-	}
-	return arena_printf(arena, "%" PRId64 "s", seconds);
-}
-
-static void tell_time_range(const struct work *work)
-{
-	const struct settings_parameter *parameter = work->parameter;
-	tell(work, REPORT_ERROR,
-	    arena_printf(work->arena,
-		"must be a number and one of s m h d w, from %s to %s",
-		shown_time(work->arena, parameter->minimum),
-		shown_time(work->arena, parameter->maximum)));
-}
-
-static void tell_words(const struct work *work)
-{
-	const char *words = work->parameter->words;
-	const char *list = *words == '|' ? "empty" : "";
-	words += *words == '|';
-	while (*words != '\0') {
-		size_t len = strcspn(words, "|");
-		bool is_last = words[len] == '\0';
-		const char *join = *list == '\0' ? "" : is_last ? " or " : ", ";
-		list = arena_printf(
-		    work->arena, "%s%s%.*s", list, join, (int)len, words);
-		words += len + !is_last;
-	}
-	tell_must_be(work, list);
+	tell_must_be(work, parameter_allowed(work->arena, work->parameter));
 }
 
 static bool is_in_range(const struct work *work, int64_t value)
@@ -129,14 +83,14 @@ static bool is_in_range(const struct work *work, int64_t value)
 static void set_bool(struct work *work)
 {
 	if (!value_bool(work->text, work->field))
-		tell_must_be(work, "yes or no");
+		tell_allowed(work);
 }
 
 static void set_integer(struct work *work)
 {
 	int64_t value;
 	if (!value_integer(work->text, &value) || !is_in_range(work, value)) {
-		tell_range(work);
+		tell_allowed(work);
 		return;
 	}
 	memcpy(work->field, &value, sizeof(value));
@@ -148,7 +102,7 @@ static void set_time(struct work *work)
 	char unit = value_default_unit(work->parameter->default_);
 	if (!value_seconds(work->text, unit, &time) ||
 	    !is_in_range(work, time.count)) {
-		tell_time_range(work);
+		tell_allowed(work);
 		return;
 	}
 	memcpy(work->field, &time.count, sizeof(time.count));
@@ -162,15 +116,10 @@ static void set_time(struct work *work)
 
 static void set_milliseconds(struct work *work)
 {
-	const struct settings_parameter *parameter = work->parameter;
 	struct value_time time;
 	if (!value_milliseconds(work->text, &time) || *time.tail != '\0' ||
 	    !is_in_range(work, time.count)) {
-		tell(work, REPORT_ERROR,
-		    arena_printf(work->arena,
-			"must be a number and one of ms s m h d w, from "
-			"%" PRId64 "ms to %" PRId64 "ms",
-			parameter->minimum, parameter->maximum));
+		tell_allowed(work);
 		return;
 	}
 	memcpy(work->field, &time.count, sizeof(time.count));
@@ -196,7 +145,7 @@ static void set_enum(struct work *work)
 {
 	int index = value_word(synonym(work), work->parameter->words);
 	if (index < 0) {
-		tell_words(work);
+		tell_allowed(work);
 		return;
 	}
 	memcpy(work->field, &index, sizeof(index));
@@ -250,25 +199,30 @@ static void set_field(struct work *work)
 	assert(false);
 }
 
+/* A macro's value is shown where it stands, not where it is used. */
+static void tell_raw(const struct work *work, enum report_severity severity,
+    const struct scope_entry *entry, const char *what)
+{
+	if (entry == NULL)
+		entry = work->entry;
+	report_add(work->report, severity, entry->place, "%s = %.*s: %s",
+	    entry->name, SHOWN_LEN_MAX, entry->value, what);
+}
+
 /* False, told, when it has a fault; work->text is then empty. */
 static bool expand(struct work *work, const struct scope *scope)
 {
 	struct expand_result result =
 	    expand_text(work->arena, scope, work->entry->value);
 	work->text = result.text == NULL ? "" : result.text;
-	if (result.text != NULL && result.undefined != NULL)
-		tell(work, REPORT_WARNING,
+	if (result.text == NULL)
+		tell_raw(work, REPORT_ERROR, result.culprit, result.fault);
+	else if (result.undefined != NULL)
+		tell_raw(work, REPORT_WARNING, result.undefined_in,
 		    arena_printf(work->arena,
 			"$%.100s has no value here and counts as empty",
 			result.undefined));
-	if (result.text != NULL)
-		return true;
-	if (result.culprit != NULL)
-		work->entry = result.culprit;
-	work->text = work->entry->value;
-	tell(work, REPORT_ERROR, result.fault);
-	work->text = "";
-	return false;
+	return result.text != NULL;
 }
 
 const struct settings *settings_build(
