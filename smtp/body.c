@@ -14,7 +14,7 @@ static uint8_t match(uint8_t matched, uint8_t byte)
 	return byte == end_marker[0] ? 1 : 0;
 }
 
-/* What the last two bytes are of the marker, where no dot is among them. */
+/* How many bytes of the marker `input` ends with, where no dot is in it. */
 static uint8_t match_tail(const uint8_t *input, size_t input_len)
 {
 	if (input_len > 0 && input[input_len - 1] == '\r')
@@ -33,26 +33,30 @@ void smtp_body_init(struct smtp_body *body)
 size_t smtp_body_scan(struct smtp_body *body, const uint8_t *input,
     size_t input_len, bool *end_out)
 {
+	uint8_t matched = body->matched;
 	size_t at = 0;
 	*end_out = false;
 	while (at < input_len) {
-		if (body->matched > 0) {
-			body->matched = match(body->matched, input[at++]);
-			if (body->matched < sizeof(end_marker))
-				continue;
+		while (matched > 0 && matched < sizeof(end_marker) &&
+		       at < input_len)
+			matched = match(matched, input[at++]);
+		if (matched == sizeof(end_marker)) {
 			*end_out = true;
-			body->matched = 0;
-			return at;
+			matched = 0;
+			break;
 		}
+		if (matched > 0 || at == input_len)
+			break;
 		/* No byte before `at` can be of the marker. The search is for
 		 * its dot, since dots are rarer than ends of lines: base64, and
 		 * so most of what is large, has none. */
 		const uint8_t *dot = memchr(input + at, '.', input_len - at);
 		size_t stop = dot != NULL ? (size_t)(dot - input) : input_len;
-		body->matched = match_tail(input + at, stop - at);
+		matched = match_tail(input + at, stop - at);
 		at = stop;
 		if (dot != NULL)
-			body->matched = match(body->matched, input[at++]);
+			matched = match(matched, input[at++]);
 	}
+	body->matched = matched;
 	return at;
 }

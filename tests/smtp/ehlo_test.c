@@ -124,6 +124,13 @@ Test(ehlo, shows_what_can_be_carried)
 	}
 }
 
+/* It is ours to offer: the backend's says nothing about the client's leg. */
+Test(ehlo, reads_no_starttls)
+{
+	struct smtp_ehlo ehlo = parse("250-mx\r\n250 STARTTLS\r\n");
+	cr_assert_eq(ehlo.keywords, 0);
+}
+
 Test(ehlo, shows_what_the_policy_allows)
 {
 	struct smtp_ehlo ehlo = parse("250-mx\r\n250-SIZE 9\r\n250-VRFY\r\n"
