@@ -25,7 +25,7 @@ enum smtp_keyword {
 /* An offered set. Zeroed: nothing is offered. */
 struct smtp_ehlo {
 	uint32_t keywords; /* bit 1 << enum smtp_keyword */
-	/* Where each keyword's argument text lies in arguments[]; len 0: none. */
+	/* Where each keyword's argument lies in arguments[]; len 0: none. */
 	uint16_t argument_at[SMTP_KEYWORD_COUNT];
 	uint16_t argument_len[SMTP_KEYWORD_COUNT];
 	uint16_t arguments_len;
@@ -36,7 +36,7 @@ struct smtp_ehlo {
 struct smtp_ehlo_view {
 	const char *hostname; /* the first word of the reply: our myhostname */
 	bool offer_starttls;
-	bool hide_auth;     /* in clear, where smtpd_tls_auth_only says so */
+	bool hide_auth;	    /* in clear, where smtpd_tls_auth_only says so */
 	uint32_t discarded; /* smtpd_discard_ehlo_keywords, as a bit set */
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The dialogue that Postern answers alone, before a backend is involved: in
- * clear (greeting, HELO, EHLO, NOOP, RSET, QUIT, HELP, STARTTLS) and, once TLS is
- * up, until the first command that is neither NOOP nor QUIT. One line in, one
- * event out. Codes and texts are Postfix's. Pure: no I/O, no clock, no
+ * clear (greeting, HELO, EHLO, NOOP, RSET, QUIT, HELP, STARTTLS) and, once TLS
+ * is up, until the first command that is neither NOOP nor QUIT. One line in,
+ * one event out. Codes and texts are Postfix's. Pure: no I/O, no clock, no
  * allocation. */
 #ifndef POSTERN_SMTP_GATE_H
 #define POSTERN_SMTP_GATE_H
@@ -17,25 +17,25 @@
 #include "smtp/policy.h"
 
 enum smtp_gate_event {
-	SMTP_GATE_NEED_MORE, /* no whole command is there; `used` bytes are of no
-	                      * use (of a line that is too long: it is dropped
-	                      * as it comes and answered at its end) */
+	SMTP_GATE_NEED_MORE, /* no whole command is there; `used` bytes are of
+			      * no use (of a line that is too long: it is
+			      * dropped as it comes and answered at its end) */
 	SMTP_GATE_REPLY,     /* send `reply`, then go on with what follows */
-	SMTP_GATE_START_TLS, /* send `reply`; every other byte that came in clear,
-	                      * and all that was learnt, is void (RFC 3207, 4.2;
-	                      * CVE-2011-0411) */
-	SMTP_GATE_BACKEND,   /* the first command of `input` needs the backend; it
-	                      * is not used up: `used` is 0 */
-	SMTP_GATE_CLOSE,     /* send `reply` if it is not empty, then end */
+	SMTP_GATE_START_TLS, /* send `reply`; every other byte that came in
+			      * clear, and all that was learnt, is void (RFC
+			      * 3207, 4.2; CVE-2011-0411) */
+	SMTP_GATE_BACKEND, /* the first command of `input` needs the backend; it
+			    * is not used up: `used` is 0 */
+	SMTP_GATE_CLOSE,   /* send `reply` if it is not empty, then end */
 };
 
 struct smtp_gate_step {
 	enum smtp_gate_event event;
 	enum smtp_end end; /* with CLOSE */
-	size_t used;       /* bytes of input that are done with */
+	size_t used;	   /* bytes of input that are done with */
 	size_t reply_len;
-	/* The command broke RFC 2920's rule on what may follow it, for the first
-	 * time in the session: the log line wants verb and tail. */
+	/* The command broke RFC 2920's rule on what may follow it, for the
+	 * first time in the session: the log line wants verb and tail. */
 	bool improper_pipelining;
 	/* With CLIENT_NOT_SMTP: the offending line, borrowed, for the log. */
 	const char *offence;

@@ -15,14 +15,15 @@
 enum smtp_reply_result {
 	SMTP_REPLY_FOUND,
 	SMTP_REPLY_NEED_MORE,
-	SMTP_REPLY_TOO_LONG,  /* the line or the whole reply is beyond its limit */
+	SMTP_REPLY_TOO_LONG,  /* the line or the whole reply is beyond its limit
+			       */
 	SMTP_REPLY_MALFORMED, /* not `NNN[ -]text CRLF`, code not 2yz to 5yz, or
-	                       * the lines of one reply differ in their code */
+			       * the lines of one reply differ in their code */
 };
 
 struct smtp_reply {
-	int code;         /* 200 to 599 */
-	bool last;        /* of smtp_reply_line: no further line follows */
+	int code;	  /* 200 to 599 */
+	bool last;	  /* of smtp_reply_line: no further line follows */
 	const char *text; /* behind code and separator; borrowed */
 	size_t text_len;
 	size_t used; /* bytes of input, up to and with the CRLF */

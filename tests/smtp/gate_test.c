@@ -204,7 +204,7 @@ static const struct row {
 	"unknown=0/2 commands=0/2"},
     {MAY, false, false, "XCLIENT ADDR=1.2.3.4\r\nXFORWARD NAME=a\r\n",
 	NO_RIGHT NO_RIGHT, "xclient=0/1 xforward=0/1 commands=0/2"},
-    /* Table 5.1 of the reference, in its order. */
+    /* Every answer to STARTTLS, in the order of Postfix's checks. */
     {MAY, false, false, "STARTTLS\r\n", READY "[tls]", "starttls=1 commands=1"},
     {MAY, false, false, " starttls \t\r\nMAIL FROM:<>\r\n", READY "[tls]",
 	"starttls=1 commands=1"},
@@ -390,7 +390,8 @@ static const struct {
     {"\xe2\x82", "??"},
 };
 
-/* It goes to the backend and to the log: reference, threats C18 and C20. */
+/* It goes to the backend and to the log: a CR or ESC in it would be an attack on
+ * either. */
 Test(gate, keeps_no_control_bytes_of_a_name)
 {
 	static struct talk talk;
@@ -520,7 +521,8 @@ Test(gate, takes_nul_for_bad_syntax)
 
 #define NO_SYNC "554 5.5.0 Error: SMTP protocol synchronization\r\n"
 
-/* Reference 5.4. `improper` is told in both ways of the setting. */
+/* RFC 2920, 3.1, as Postfix rules it. `improper` is told in both ways of the
+ * setting. */
 static const struct {
 	const char *before, *input, *heard; /* where it is forbidden */
 	bool improper;

@@ -152,7 +152,7 @@ Test(opening, goes_the_same_way_at_every_cut)
 }
 
 /* Nothing may stand behind a reply when it is our turn: it would be taken for
- * the answer to what was not yet asked (reference, threats A5). */
+ * the answer to what was not yet asked. */
 Test(opening, refuses_answers_to_what_was_not_asked)
 {
 	static struct smtp_opening_step step;
