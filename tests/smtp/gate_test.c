@@ -390,8 +390,8 @@ static const struct {
     {"\xe2\x82", "??"},
 };
 
-/* It goes to the backend and to the log: a CR or ESC in it would be an attack on
- * either. */
+/* It goes to the backend and to the log: a CR or ESC in it would be an attack
+ * on either. */
 Test(gate, keeps_no_control_bytes_of_a_name)
 {
 	static struct talk talk;
