@@ -252,9 +252,9 @@ size_t flow_client_input(struct flow *flow, struct flow_environment *env,
 	size_t used = 0;
 	bool more = true;
 
-	/* A relay is asked once more than there are bytes: an answer may be
-	 * due. */
-	while (more && (used < input_len || flow->state == FLOW_RELAY)) {
+	/* Asked once more than there are bytes: an answer may be due, or the
+	 * limit of errors be reached. */
+	while (more) {
 		const uint8_t *rest = input + used;
 		size_t rest_len = input_len - used;
 
