@@ -7,7 +7,7 @@
 #include "conf/parameter.h"
 
 /* More slips than that are another program's file: no guesses any more. */
-#define GUESSES_MAX 50
+#define GUESSES_MAX 20
 
 struct work {
 	struct names *names;

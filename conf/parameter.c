@@ -95,6 +95,11 @@ struct nearest {
 static void consider(
     struct nearest *nearest, const char *meant, const char *typed)
 {
+	size_t meant_len = strlen(meant), typed_len = strlen(typed);
+	size_t more = meant_len > typed_len ? meant_len - typed_len
+					    : typed_len - meant_len;
+	if (more >= nearest->distance)
+		return;
 	size_t meant_distance = distance(meant, typed);
 	if (meant_distance < nearest->distance) {
 		nearest->distance = meant_distance;

@@ -22,6 +22,9 @@ static void neutralize(char *text)
 	}
 }
 
+static char *format_text(const char *place, const char *format,
+    va_list arguments) __attribute__((format(printf, 2, 0)));
+
 static char *format_text(
     const char *place, const char *format, va_list arguments)
 {
