@@ -67,21 +67,26 @@ struct smtp_relay {
 };
 
 enum smtp_relay_event {
-	SMTP_RELAY_PROGRESS,  /* something was used or written: step again */
-	SMTP_RELAY_NEED_MORE, /* the bytes at hand are not enough */
-	SMTP_RELAY_WAIT,      /* client step: a reply of the backend must come
-			       * first; keep the input */
-	SMTP_RELAY_MESSAGE, /* backend step: PROGRESS, and its reply to the end
-			     * of a message just went by; reply_code has it */
-	SMTP_RELAY_DROP_BACKEND, /* backend step: PROGRESS, but it spoke where
-				  * it had to listen. Close its connection: all
-				  * is done that smtp_relay_backend_lost does;
-				  * `end` has why */
-	SMTP_RELAY_START_TLS,	 /* a STARTTLS in a plaintext session is due:
-				  * nothing    is outstanding. Drop the backend,
-				  * send    `reply`,    discard all else, begin anew
-				  * (RFC    3207, 4.2) */
-	SMTP_RELAY_CLOSE,	 /* send what is to be sent, then end: `end` */
+	/* Something was used or written: step again. */
+	SMTP_RELAY_PROGRESS,
+	/* The bytes at hand are not enough. */
+	SMTP_RELAY_NEED_MORE,
+	/* Client step: a reply of the backend must come first; keep the input.
+	 */
+	SMTP_RELAY_WAIT,
+	/* Backend step: PROGRESS, and its reply to the end of a message just
+	 * went by; reply_code has it. */
+	SMTP_RELAY_MESSAGE,
+	/* Backend step: PROGRESS, but it spoke where it had to listen. Close
+	 * its connection: all is done that smtp_relay_backend_lost does. `end`
+	 * says why. */
+	SMTP_RELAY_DROP_BACKEND,
+	/* A STARTTLS in a plaintext session is due: nothing is outstanding.
+	 * Drop the backend, send `reply`, discard all else, begin anew
+	 * (RFC 3207, 4.2). */
+	SMTP_RELAY_START_TLS,
+	/* Send what is to be sent, then end: `end` says why. */
+	SMTP_RELAY_CLOSE,
 };
 
 struct smtp_relay_step {

@@ -55,6 +55,7 @@ struct reader {
 	unsigned commands;
 	unsigned messages; /* accepted */
 	uint64_t messages_hash;
+	int reply_code; /* of the reply half of which was heard; 0: none */
 	uint8_t line[INPUT_SIZE_MAX];
 	uint8_t reply[INPUT_SIZE_MAX];
 	struct due due[DUE_MAX]; /* awaited replies, in order */
@@ -269,6 +270,9 @@ static void reader_hears(
 			   (reader->reply[1] - '0') * 10 +
 			   (reader->reply[2] - '0');
 		assert(code >= 200 && code < 600);
+		assert(reader->reply_code == 0 || reader->reply_code == code ||
+		       last);
+		reader->reply_code = reader->reply[3] == '-' ? code : 0;
 		if (reader->reply[3] != '-')
 			read_reply(reader, code, last);
 		reader->reply_len = 0;
@@ -420,6 +424,10 @@ static bool step_backend(struct play *play)
 		reader_hears(&play->at_backend, kept->bytes, step->used, last);
 	bool done = take(play, before);
 	drop(kept, step->used);
+	/* What came before DATA was refused is never read. */
+	assert(before != SMTP_RELAY_EXPECT_DATA_REPLY ||
+	       play->relay.state != SMTP_RELAY_EXPECT_COMMAND ||
+	       play->client_kept.len == 0);
 	check_agreement(play);
 	return done;
 }

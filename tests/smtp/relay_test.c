@@ -408,6 +408,13 @@ static const struct dialogue authentications[] = {
 	{C("AUTH PLAIN AA==\r\n", "",
 	    "503 5.5.1 Error: authentication not enabled\r\n")},
 	""},
+    {"refused by us, and so answered before more is read",
+	{.clear = true, .level = SMTP_TLS_MAY, .auth_only = true},
+	{C(MAIL "AUTH PLAIN\r\n" RCPT, MAIL, ""),
+	    B_AND(
+		OK, RCPT, OK "503 5.5.1 Error: authentication not enabled\r\n"),
+	    B_PASSES(OK)},
+	""},
     {"in clear where it may", {.clear = true, .level = SMTP_TLS_MAY},
 	{C_PASSES("AUTH PLAIN AA==\r\n"), B_PASSES("235 ok\r\n")}, ""},
 };
@@ -452,6 +459,19 @@ static const struct dialogue answers_in_place[] = {
 	    "", BARE_LF)},
 	"CLIENT_BARE_LF"},
     {"a bare CR", {0}, {C("NOOP a\rMAIL\r\n", "", BAD_SYNTAX)}, ""},
+    {"a line too long that hides its verb", {0},
+	{C("                                                               "
+	   "  BDAT 6\r\nRSET\r\n",
+	    "", BAD_SYNTAX)},
+	"CLIENT_NOT_SMTP"},
+    {"a line of blanks that may hide a verb", {0},
+	{C("                                                               "
+	   "     ",
+	    "", BAD_SYNTAX)},
+	"CLIENT_NOT_SMTP"},
+    {"what cannot be read, where bytes follow that are no commands", {0},
+	{C(MAIL "DATA \r\r\nQUIT\r\n", MAIL, ""), B(OK, OK BAD_SYNTAX)},
+	"CLIENT_NOT_SMTP"},
     {"a bare LF", {0}, {C(MAIL "NOOP\nMAIL\r\n", MAIL, ""), B(OK, OK BARE_LF)},
 	"CLIENT_BARE_LF"},
     {"too many errors", {.errors_max = 2},
@@ -630,14 +650,15 @@ Test(relay, b13_octets_of_a_chunk_are_no_commands)
 	PLAY(chunks);
 }
 
+/* So many that the line is too long. */
+#define ZEROS " 000000000000000000000000000000000000000000000000000000000000000"
+
 Test(relay, b13_a_count_that_cannot_be_read_ends_the_session)
 {
 	static const char *const arguments[] = {"", " ", " -1", " +1", " 1e3",
 	    " 0x10", " 1 LAST x", " 1LAST", " 18446744073709551615",
 	    " 18446744073709551617", " LAST", " 1 2", " 1 LASTER", " 1\r",
-	    " 1\rLAST",
-	    " 000000000000000000000000000000000000000000000000000000000000000"
-	    "1"};
+	    " 1\rLAST", ZEROS "1"};
 	static struct play play;
 	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++) {
 		char line[128];
@@ -776,6 +797,8 @@ static const struct dialogue losses[] = {
 	{C_PASSES("BDAT 3\r\nabcBDAT 9 LAST\r\nabc"), LOST(LOST_451),
 	    C("def", "", ""), C("ghi", "", LOST_451), C(MAIL, "", LOST_421)},
 	"BACKEND_LOST"},
+    {"behind the last chunk", {0},
+	{C_PASSES("BDAT 3 LAST\r\nabc"), LOST(LOST_451)}, ""},
     {"in a chunk, and a command is outstanding", {0},
 	{C_PASSES(MAIL "BDAT 9 LAST\r\nabc"), LOST(LOST_421)}, "BACKEND_LOST"},
     {"in a chunk that was refused", {0},
@@ -1128,6 +1151,20 @@ Test(relay, keeps_the_greeting_in_force)
 	cr_assert_str_eq(play.client.helo, "t?wo");
 	cr_assert_eq(play.client.offered, 0);
 	cr_assert_eq(play.client.offered_size, 0);
+}
+
+Test(relay, cuts_off_a_name_that_is_too_long)
+{
+	static struct play play;
+	char line[5 + 300 + 2 + 1] = "EHLO ";
+	begin(&play, &(struct setup){0});
+	play.policy.line_size_max = 2048;
+	memset(line + 5, 'x', 300);
+	memcpy(line + 305, "\r\n", 3);
+	const char *const pairs[] = {line, "250 b\r\n", NULL};
+	play_pairs(&play, pairs);
+	cr_assert_eq(play.to_backend.len, strlen(line));
+	cr_assert_eq(strlen(play.client.helo), SMTP_HELO_SIZE - 1);
 }
 
 /* After CLOSE nothing that still comes, from anywhere, does anything. */
