@@ -22,7 +22,7 @@ struct element {
 static void complain(const struct element *element, const char *why)
 {
 	report_add(element->report, REPORT_ERROR, element->place,
-	    "proxy_backend = %s: %s; it must be " FORMS, element->text, why);
+	    "proxy_backend = %s: %s: must be " FORMS, element->text, why);
 }
 
 static struct backend *append(
@@ -189,7 +189,6 @@ void backend_list_read(struct service *service, struct report *report)
 	struct element element = {
 	    .place = settings_place(settings, "proxy_backend"),
 	    .report = report};
-	size_t error_count = report->error_count;
 	const char *word;
 	char text[512];
 	size_t len = 0;
@@ -202,11 +201,5 @@ void backend_list_read(struct service *service, struct report *report)
 	if (len == SIZE_MAX) {
 		element.text = settings->proxy_backend;
 		complain(&element, "a brace is not closed");
-	} else if (service->backend_count == 0 &&
-		   report->error_count == error_count) {
-		report_add(report, REPORT_ERROR, element.place,
-		    "proxy_backend is not set: say where the mail goes, such "
-		    "as \"proxy_backend = inet:127.0.0.1:10025\"; the forms "
-		    "are " FORMS);
 	}
 }

@@ -14,6 +14,7 @@ struct reader {
 	struct report *report;
 	unsigned families; /* those of inet_protocols that the kernel has */
 	uint16_t port;
+	bool has_failed;
 };
 
 static bool kernel_has_ipv6(void)
@@ -26,8 +27,7 @@ static bool kernel_has_ipv6(void)
 	return true;
 }
 
-static void keep(
-    const struct reader *reader, const struct service_address *address)
+static void keep(struct reader *reader, const struct service_address *address)
 {
 	struct service *service = reader->service;
 
@@ -35,6 +35,7 @@ static void keep(
 		if (strcmp(service->addresses[i].text, address->text) == 0)
 			return;
 	if (service->address_count == SERVICE_ADDRESSES_MAX) {
+		reader->has_failed = true;
 		report_add(reader->report, REPORT_ERROR,
 		    service->listener->place,
 		    "service \"%s\" has more than %d addresses to listen on; "
@@ -45,7 +46,7 @@ static void keep(
 	service->addresses[service->address_count++] = *address;
 }
 
-static void read_wildcards(const struct reader *reader)
+static void read_wildcards(struct reader *reader)
 {
 	struct service_address address;
 
@@ -60,24 +61,26 @@ static void read_wildcards(const struct reader *reader)
 }
 
 static void read_host(
-    const struct reader *reader, const char *place, const char *host)
+    struct reader *reader, const char *place, const char *host)
 {
 	struct service_address found[SERVICE_ADDRESSES_MAX];
 	const char *why = "";
 	size_t count = address_resolve(host, reader->port, reader->families,
 	    found, SERVICE_ADDRESSES_MAX, &why);
 
-	if (count == 0)
+	if (count == 0) {
+		reader->has_failed = true;
 		report_add(reader->report, REPORT_ERROR, place,
 		    "\"%s\" is no address to listen on: %s; it must be one of "
 		    "this machine's addresses, or a name of one",
 		    host, why);
+	}
 	for (size_t i = 0; i < count; i++)
 		keep(reader, &found[i]);
 }
 
 /* A line that names no host: inet_interfaces says where. */
-static void read_interfaces(const struct reader *reader)
+static void read_interfaces(struct reader *reader)
 {
 	const struct settings *settings = reader->service->settings;
 	const char *place = settings_place(settings, "inet_interfaces");
@@ -101,19 +104,13 @@ static void read_interfaces(const struct reader *reader)
 	}
 }
 
-static bool read_families(struct reader *reader)
+static void read_inet(struct reader *reader)
 {
+	const struct listener *listener = reader->service->listener;
 	const struct settings *settings = reader->service->settings;
 
 	reader->families = address_families(settings->inet_protocols);
-	if (reader->families == 0) {
-		report_add(reader->report, REPORT_ERROR,
-		    settings_place(settings, "inet_protocols"),
-		    "inet_protocols = %s: must be ipv4, ipv6, both of them, or "
-		    "all",
-		    settings->inet_protocols);
-		return false;
-	}
+	reader->port = address_port(listener->port);
 	if ((reader->families & ADDRESS_IPV6) != 0 && !kernel_has_ipv6()) {
 		reader->families &= ~ADDRESS_IPV6;
 		report_add(reader->report, REPORT_NOTICE,
@@ -121,23 +118,6 @@ static bool read_families(struct reader *reader)
 		    "inet_protocols = %s: this machine has no IPv6, going on "
 		    "without",
 		    settings->inet_protocols);
-	}
-	return true;
-}
-
-static void read_inet(struct reader *reader)
-{
-	const struct listener *listener = reader->service->listener;
-
-	if (!read_families(reader))
-		return;
-	reader->port = address_port(listener->port);
-	if (reader->port == 0) {
-		report_add(reader->report, REPORT_ERROR, listener->place,
-		    "service \"%s\": the port must be a number from 1 to 65535 "
-		    "or a name of services(5)",
-		    listener->service);
-		return;
 	}
 	if (listener->host[0] == '\0')
 		read_interfaces(reader);
@@ -149,7 +129,6 @@ void listener_addresses_read(struct service *service, struct report *report)
 {
 	struct reader reader = {.service = service, .report = report};
 	const struct listener *listener = service->listener;
-	size_t error_count = report->error_count;
 	struct service_address address;
 
 	if (!listener->is_unix) {
@@ -157,13 +136,8 @@ void listener_addresses_read(struct service *service, struct report *report)
 	} else if (address_unix(service->settings->queue_directory,
 		       listener->path, &address)) {
 		keep(&reader, &address);
-	} else {
-		report_add(report, REPORT_ERROR, listener->place,
-		    "service \"%s\": the path of the socket must not be longer "
-		    "than 107 bytes",
-		    listener->service);
 	}
-	if (service->address_count == 0 && report->error_count == error_count)
+	if (service->address_count == 0 && !reader.has_failed)
 		report_add(report, REPORT_ERROR, listener->place,
 		    "service \"%s\" has no address to listen on: "
 		    "inet_interfaces and inet_protocols leave none",

@@ -8,11 +8,8 @@
 #include "conf/configuration.h"
 #include "proxy/log.h"
 
-/* Reports what is wrong with the parameters, as errors. */
-void log_settings_check(const struct settings *settings, struct report *report);
-
-/* Opens the log that checked settings ask for, with the name "syslog_name/
- * master". NULL when report has an error. */
+/* Opens the log that checked settings ask for, with the name
+. NULL when report has an error. */
 struct log *log_settings_open(
     const struct settings *settings, bool verbose, struct report *report);
 

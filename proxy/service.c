@@ -9,7 +9,6 @@
 
 #include "proxy/backend_list.h"
 #include "proxy/listener_addresses.h"
-#include "proxy/log_settings.h"
 #include "proxy/state.h"
 #include "smtp/ehlo.h"
 
@@ -208,12 +207,6 @@ static void read_services(struct services *services, struct report *report)
 		read_service(&services->services[i],
 		    &configuration->listeners[i], report);
 	check_addresses(services, report);
-	log_settings_check(configuration->settings, report);
-	if (services->count == 0)
-		report_add(report, REPORT_ERROR, configuration->directory,
-		    "master.cf has no line with the command smtpd, so there "
-		    "is nothing to listen on; write one such as \"smtp inet n "
-		    "- n - - smtpd\"");
 	/* struct worker_listener counts services in eight bits. */
 	if (services->count > UINT8_MAX)
 		report_add(report, REPORT_ERROR, configuration->directory,

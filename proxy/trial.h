@@ -12,7 +12,8 @@
 #include "conf/report.h"
 #include "proxy/privileges.h"
 
-#define TRIAL_TEXT_SIZE 65536
+/* More than a report holds (conf/report.c) of lines of usual length. */
+#define TRIAL_TEXT_SIZE (1 << 20)
 
 struct trial {
 	pid_t pid; /* 0: none is under way */
