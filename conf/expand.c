@@ -93,23 +93,23 @@ static int shown_len(struct span span)
 /* "a -> b -> a": the innermost entry, back to where it was last entered. */
 static bool fault_loop(struct work *work)
 {
-	const struct scope_entry *last = NULL;
-	unsigned i = work->depth;
-	while (i > 0 && last == NULL)
-		last = work->within[--i];
-	while (i > 0 && last != NULL && work->within[--i] != last)
-		;
-	if (last == NULL || work->within[i] != last)
+	const struct scope_entry *last = innermost(work);
+	unsigned end = work->depth;
+	while (end > 0 && work->within[end - 1] != last)
+		end--;
+	unsigned start = end > 0 ? end - 1 : 0;
+	while (start > 0 && work->within[start - 1] != last)
+		start--;
+	if (last == NULL || start == 0)
 		return fault(
 		    work, "is nested deeper than %d levels", EXPAND_DEPTH_MAX);
 	char loop[400];
 	size_t len = 0;
-	for (; i < work->depth && len < sizeof(loop); i++) {
+	for (unsigned i = start - 1; i + 1 < end && len < sizeof(loop); i++) {
 		const struct scope_entry *entry = work->within[i];
-		if (entry == NULL || (len > 0 && entry == last))
-			continue;
-		len += (size_t)snprintf(
-		    loop + len, sizeof(loop) - len, "%s -> ", entry->name);
+		if (entry != NULL)
+			len += (size_t)snprintf(loop + len, sizeof(loop) - len,
+			    "%s -> ", entry->name);
 	}
 	return fault(work, "refers to itself: %s%s", loop, last->name);
 }

@@ -66,25 +66,28 @@ static size_t smallest(size_t a, size_t b, size_t c)
 	return least < c ? least : c;
 }
 
-/* Levenshtein's distance: bytes to insert, delete or replace. */
-static size_t distance(const char *left, const char *right)
+/* Levenshtein's distance: bytes to insert, delete or replace. From `limit` on
+ * it may be too small, but not below the limit. */
+static size_t distance(const char *left, const char *right, size_t limit)
 {
 	size_t row[NAME_LEN_MAX + 1];
-	size_t right_len = strlen(right);
+	size_t right_len = strlen(right), least = 0;
 	for (size_t j = 0; j <= right_len; j++)
 		row[j] = j;
-	for (size_t i = 1; left[i - 1] != '\0'; i++) {
+	for (size_t i = 1; left[i - 1] != '\0' && least < limit; i++) {
 		size_t diagonal = row[0];
-		row[0] = i;
+		row[0] = least = i;
 		for (size_t j = 1; j <= right_len; j++) {
 			bool is_same = left[i - 1] == right[j - 1];
 			size_t above = row[j];
 			row[j] = smallest(
 			    above + 1, row[j - 1] + 1, diagonal + !is_same);
+			least = row[j] < least ? row[j] : least;
 			diagonal = above;
 		}
 	}
-	return row[right_len];
+	/* No later row has less than the least of this one. */
+	return least < limit ? row[right_len] : limit;
 }
 
 struct nearest {
@@ -100,7 +103,7 @@ static void consider(
 					    : typed_len - meant_len;
 	if (more >= nearest->distance)
 		return;
-	size_t meant_distance = distance(meant, typed);
+	size_t meant_distance = distance(meant, typed, nearest->distance);
 	if (meant_distance < nearest->distance) {
 		nearest->distance = meant_distance;
 		nearest->name = meant;

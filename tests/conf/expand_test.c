@@ -214,6 +214,21 @@ Test(expand, goes_a_hundred_levels_deep)
 	cr_expect_str_eq(result.fault, "is nested deeper than 100 levels");
 }
 
+/* Text within text, of one value, is no loop. */
+Test(expand, tells_depth_from_a_loop)
+{
+	char text[1000] = "";
+	for (int i = 0; i < 101; i++)
+		strcat(text, "${a?{");
+	for (int i = 0; i < 101; i++)
+		strcat(text, "}}");
+	define("deep", text);
+	struct expand_result result = expand_text(&arena, &scope, "$deep");
+	cr_assert_null(result.text);
+	cr_expect_str_eq(result.fault, "is nested deeper than 100 levels");
+	cr_expect_str_eq(result.culprit->name, "deep");
+}
+
 /* 2^26 expansions of nothing, and one of 2^20 bytes. */
 Test(expand, bounds_work_and_size)
 {
