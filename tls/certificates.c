@@ -2,7 +2,6 @@
 #include "tls/certificates.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
@@ -302,7 +301,7 @@ static bool read_file(
 /* The files are read as one stream. */
 static void load_chain_files(struct loader *loader, const char *files)
 {
-	char *names = strdup(files);
+	char *names = OPENSSL_strdup(files);
 	char *rest = NULL;
 	bool fine = names != NULL;
 
@@ -313,7 +312,7 @@ static void load_chain_files(struct loader *loader, const char *files)
 	if (fine)
 		end_chain(loader);
 	reset_chain(&loader->chain);
-	free(names);
+	OPENSSL_free(names);
 }
 
 /* smtpd_tls_cert_file and key_file, or a pair of their kin. */

@@ -2,7 +2,6 @@
 #include "tls/context.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
@@ -183,7 +182,7 @@ struct tls_context *tls_context_create(
 {
 	struct tls_findings findings = {report, false};
 	struct tls_protocols protocols;
-	struct tls_context *context = calloc(1, sizeof(*context));
+	struct tls_context *context = OPENSSL_zalloc(sizeof(*context));
 
 	if (context != NULL)
 		context->ctx = SSL_CTX_new(TLS_server_method());
@@ -212,7 +211,7 @@ void tls_context_destroy(struct tls_context **context)
 	if (*context == NULL)
 		return;
 	SSL_CTX_free((*context)->ctx);
-	free(*context);
+	OPENSSL_free(*context);
 	*context = NULL;
 }
 

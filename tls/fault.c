@@ -107,7 +107,7 @@ void tls_fault_read(bool established, struct tls_fault_cause *cause_out)
 	if (cause_out->fault == TLS_FAULT_NONE)
 		cause_out->fault = TLS_FAULT_INTERNAL;
 	if (text_len > 0)
-		cause_out->errors = strdup(text);
+		cause_out->errors = OPENSSL_strdup(text);
 }
 
 const char *tls_fault_word(enum tls_fault fault)

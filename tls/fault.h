@@ -12,9 +12,10 @@
 
 struct tls_fault_cause {
 	enum tls_fault fault;
-	int alert;    /* that the peer sent, or TLS_FAULT_NO_ALERT */
-	char *errors; /* as tls_session_library_errors() tells them; free() it;
-		       * NULL when there were none */
+	int alert; /* that the peer sent, or TLS_FAULT_NO_ALERT */
+	/* As tls_session_library_errors() tells them; NULL when there were
+	 * none. OPENSSL_free() it. */
+	char *errors;
 };
 
 /* Reads and empties the queue. established: the handshake was done. */

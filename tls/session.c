@@ -2,7 +2,6 @@
 #include "tls/session.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -101,7 +100,7 @@ static void count_record(int is_written, int version, int type,
 
 struct tls_session *tls_session_create(struct tls_context *context)
 {
-	struct tls_session *session = calloc(1, sizeof(*session));
+	struct tls_session *session = OPENSSL_zalloc(sizeof(*session));
 	BIO *bio;
 
 	if (session == NULL)
@@ -121,7 +120,7 @@ struct tls_session *tls_session_create(struct tls_context *context)
 free_ssl:
 	SSL_free(session->ssl);
 free_session:
-	free(session);
+	OPENSSL_free(session);
 	ERR_clear_error();
 	return NULL;
 }
@@ -131,8 +130,8 @@ void tls_session_destroy(struct tls_session **session)
 	if (*session == NULL)
 		return;
 	SSL_free((*session)->ssl);
-	free((*session)->library_errors);
-	free(*session);
+	OPENSSL_free((*session)->library_errors);
+	OPENSSL_free(*session);
 	*session = NULL;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tls/fault.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include <criterion/criterion.h>
@@ -69,7 +68,7 @@ Test(fault, of_each_reason)
 			    "reason %d", rows[i].reason);
 			cr_expect_eq(cause.alert, rows[i].alert);
 			cr_expect_eq(ERR_peek_error(), 0);
-			free(cause.errors);
+			OPENSSL_free(cause.errors);
 		}
 }
 
@@ -99,7 +98,7 @@ Test(fault, of_the_first_that_means_something)
 	    "curve:ssl/some.c:42:\n"
 	    "error:0A0000C1:SSL routines::no shared cipher:ssl/some.c:42:\n"
 	    "error:0A0C0103:SSL routines::internal error:ssl/some.c:42:");
-	free(cause.errors);
+	OPENSSL_free(cause.errors);
 }
 
 Test(fault, data_cannot_break_the_log)
@@ -112,7 +111,7 @@ Test(fault, data_cannot_break_the_log)
 	cr_assert_str_eq(cause.errors,
 	    "error:0A00006E:SSL routines::bad extension:ssl/some.c:42:"
 	    "a?Jan  1 postfix: forged?[2J???");
-	free(cause.errors);
+	OPENSSL_free(cause.errors);
 }
 
 /* Whole lines, as many as there is room for. */
@@ -133,7 +132,7 @@ Test(fault, many_and_long_errors_are_cut_off)
 	cr_assert_lt(strlen(cause.errors), 2048);
 	cr_assert_eq(cause.errors[strlen(cause.errors) - 1], 'x');
 	cr_assert_eq(ERR_peek_error(), 0);
-	free(cause.errors);
+	OPENSSL_free(cause.errors);
 }
 
 Test(fault, words)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What OpenSSL holds, counted by standing in for its allocator. */
+/* What tls/ and OpenSSL hold, counted by standing in for their allocator. */
 #include "tls/session.h"
 
 #include <malloc.h>

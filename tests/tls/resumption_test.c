@@ -71,8 +71,8 @@ static struct tls_context *context_of(const char *service, const char *key)
 	return context;
 }
 
-/* As issue: workers and generations will share ticket keys, so that only the
- * session id context keeps their sessions apart. */
+/* Where listeners share ticket keys, only the session id context keeps their
+ * sessions apart. */
 static void share_ticket_keys(
     const struct tls_context *from, const struct tls_context *to)
 {

@@ -273,6 +273,40 @@ Test(session, writes_as_much_as_there_is_room_for)
 	tls_context_destroy(&context);
 }
 
+/* With less room than any record needs, one is cut up, and goes on as it was
+ * begun although there is then room for another size. */
+Test(session, goes_on_with_a_record_that_was_cut_up)
+{
+	struct tls_context *context = fixture_context(fixture_chain("p256"));
+	SSL_CTX *client_ctx = fixture_client_ctx(0, 0);
+	static uint8_t out[2 * LINK_BUFFER_SIZE];
+	static uint8_t plain[16000];
+	struct tls_wire wire = {.out = out, .out_size = 1};
+	struct link link;
+	size_t out_len = 0;
+	size_t used = 0;
+
+	memset(plain, 'p', sizeof(plain));
+	link_open(&link, context, client_ctx);
+	cr_assert(link_handshake(&link));
+	for (size_t room = 1; used == 0; room = 5000) {
+		wire =
+		    (struct tls_wire){.out = out + out_len, .out_size = room};
+		link.status = tls_session_write(
+		    link.server, &wire, plain, sizeof(plain), &used);
+		out_len += wire.out_len;
+		cr_assert_eq(link.status, used == 0 ? TLS_WANT_ROOM : TLS_DONE);
+	}
+	cr_assert_eq(used, sizeof(plain));
+	BIO_write(SSL_get_rbio(link.client), out, (int)out_len);
+	cr_assert_eq(
+	    SSL_read(link.client, link.plain, LINK_BUFFER_SIZE), sizeof(plain));
+	cr_assert_eq(memcmp(link.plain, plain, sizeof(plain)), 0);
+	link_close(&link);
+	SSL_CTX_free(client_ctx);
+	tls_context_destroy(&context);
+}
+
 Test(session, close_notify_from_the_client)
 {
 	struct tls_context *context = fixture_context(fixture_chain("p256"));
@@ -578,9 +612,15 @@ Test(session, errors_of_others_are_not_ours)
 	link_open(&link, context, client_ctx);
 	SSL_do_handshake(link.client);
 	link_collect(&link);
-	link.to_server_len--;
 	ERR_raise(ERR_LIB_SSL, SSL_R_BAD_SIGNATURE);
 	link_serve_handshake(&link);
+	cr_assert_eq(link.status, TLS_WANT_INPUT);
+	cr_assert(link_handshake(&link));
+	SSL_write(link.client, "abc", 3);
+	link_collect(&link);
+	link.to_server_len--;
+	ERR_raise(ERR_LIB_SSL, SSL_R_BAD_SIGNATURE);
+	link_serve_read(&link);
 	cr_assert_eq(link.status, TLS_WANT_INPUT);
 	link_close(&link);
 	SSL_CTX_free(client_ctx);
