@@ -98,7 +98,8 @@ struct smtp_relay_step {
 	const uint8_t *forward;
 	size_t forward_len;
 	/* For the client, of ours; goes out before anything later. When the
-	 * backend step has both, `forward` goes first. */
+	 * backend step has both, `forward` goes first, and they are no longer
+	 * than SMTP_EHLO_REPLY_SIZE_MAX together. */
 	size_t reply_len;
 	char reply[SMTP_EHLO_REPLY_SIZE_MAX];
 	int reply_code; /* MESSAGE; or a CLOSE that came with such a reply */

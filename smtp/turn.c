@@ -21,9 +21,11 @@ static enum smtp_answer due_answer(const struct smtp_relay *relay)
 	return SMTP_ANSWER_BACKEND_LOST;
 }
 
+/* Both may go to one buffer, of which only this room is promised. */
 static bool has_room(const struct smtp_relay_step *step)
 {
-	return sizeof(step->reply) - step->reply_len >= SMTP_ANSWER_SIZE_MAX;
+	size_t len = step->forward_len + step->reply_len;
+	return len <= sizeof(step->reply) - SMTP_ANSWER_SIZE_MAX;
 }
 
 /* Not memset: most of a step is room for a reply. */

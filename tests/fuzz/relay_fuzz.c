@@ -413,6 +413,8 @@ static bool step_backend(struct play *play)
 	smtp_relay_backend_step(&play->relay, &play->client, &play->policy,
 	    kept->bytes, kept->len, &play->step);
 	bool last = step->event == SMTP_RELAY_CLOSE;
+	assert(step->forward_len == 0 || step->reply_len == 0 ||
+	       step->forward_len + step->reply_len <= SMTP_EHLO_REPLY_SIZE_MAX);
 	if (step->forward_len > 0) {
 		assert(step->forward == kept->bytes);
 		assert(step->forward_len == step->used);
