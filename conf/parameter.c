@@ -198,7 +198,7 @@ const char *parameter_allowed(
 		    parameter->unit, parameter->minimum, parameter->maximum);
 	case SETTINGS_TIME:
 		return arena_printf(arena,
-		    "a time such as 30s, 5m, 2h or 1d, from %s to %s",
+		    "a time such as 300s, 5m or 2h, from %s to %s",
 		    shown_time(arena, parameter->minimum),
 		    shown_time(arena, parameter->maximum));
 	case SETTINGS_MILLISECONDS:

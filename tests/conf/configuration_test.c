@@ -108,10 +108,10 @@ Test(configuration, tells_a_bad_value_once_for_all_listeners)
 	    "25 inet n - n - - smtpd\n26 inet n - n - - smtpd\n"
 	    "27 inet n - n - - smtpd -o smtpd_timeout=y\n"));
 	cr_expect_str_eq(fixture_told(),
-	    "E /c/main.cf:4: smtpd_timeout = x: must be a time such as 30s, "
-	    "5m, 2h or 1d, from 1s to 1d\n"
-	    "E /c/master.cf:3: smtpd_timeout = y: must be a time such as 30s, "
-	    "5m, 2h or 1d, from 1s to 1d\n");
+	    "E /c/main.cf:4: smtpd_timeout = x: must be a time such as 300s, "
+	    "5m or 2h, from 1s to 1d\n"
+	    "E /c/master.cf:3: smtpd_timeout = y: must be a time such as 300s, "
+	    "5m or 2h, from 1s to 1d\n");
 }
 
 Test(configuration, finds_the_value_that_is_wrong_behind_macros)

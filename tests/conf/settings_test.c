@@ -87,27 +87,27 @@ static const struct {
 	const char *line, *behind; /* of "E /c/main.cf:4: " and the line */
 } errors[] = {
     {"smtpd_timeout = 5y",
-	"must be a time such as 30s, 5m, 2h or 1d, from 1s to 1d"},
+	"must be a time such as 300s, 5m or 2h, from 1s to 1d"},
     {"smtpd_timeout = 1.5",
-	"must be a time such as 30s, 5m, 2h or 1d, from 1s to 1d"},
+	"must be a time such as 300s, 5m or 2h, from 1s to 1d"},
     {"smtpd_timeout = -1",
-	"must be a time such as 30s, 5m, 2h or 1d, from 1s to 1d"},
+	"must be a time such as 300s, 5m or 2h, from 1s to 1d"},
     {"smtpd_timeout = 10 s",
-	"must be a time such as 30s, 5m, 2h or 1d, from 1s to 1d"},
+	"must be a time such as 300s, 5m or 2h, from 1s to 1d"},
     {"smtpd_timeout = 10S",
-	"must be a time such as 30s, 5m, 2h or 1d, from 1s to 1d"},
+	"must be a time such as 300s, 5m or 2h, from 1s to 1d"},
     {"smtpd_timeout = 0",
-	"must be a time such as 30s, 5m, 2h or 1d, from 1s to 1d"},
+	"must be a time such as 300s, 5m or 2h, from 1s to 1d"},
     {"smtpd_timeout = 86401",
-	"must be a time such as 30s, 5m, 2h or 1d, from 1s to 1d"},
+	"must be a time such as 300s, 5m or 2h, from 1s to 1d"},
     {"smtpd_timeout = 99999999999999999999",
-	"must be a time such as 30s, 5m, 2h or 1d, from 1s to 1d"},
+	"must be a time such as 300s, 5m or 2h, from 1s to 1d"},
     {"smtpd_timeout = 99999999999999999w",
-	"must be a time such as 30s, 5m, 2h or 1d, from 1s to 1d"},
+	"must be a time such as 300s, 5m or 2h, from 1s to 1d"},
     {"proxy_backend_probe_timeout = s",
-	"must be a time such as 30s, 5m, 2h or 1d, from 1s to 1h"},
+	"must be a time such as 300s, 5m or 2h, from 1s to 1h"},
     {"smtpd_tls_session_cache_timeout = 101d",
-	"must be a time such as 30s, 5m, 2h or 1d, from 0s to 100d"},
+	"must be a time such as 300s, 5m or 2h, from 0s to 100d"},
     {"proxy_handshake_turn_time = 0",
 	"must be a time such as 5ms or 1s, from 1ms to 1000ms"},
     {"proxy_handshake_turn_time = 2s",
@@ -242,7 +242,7 @@ Test(settings, shows_what_a_value_expands_to)
 	cr_expect_null(parse_line("t = 5\nsmtpd_timeout = ${t}y"));
 	cr_expect(fixture_was_told(
 		      "E /c/main.cf:5: smtpd_timeout = ${t}y (5y): must be a "
-		      "time such as 30s, 5m, 2h or 1d, from 1s to 1d"),
+		      "time such as 300s, 5m or 2h, from 1s to 1d"),
 	    "%s", fixture_told());
 }
 
