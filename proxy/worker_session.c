@@ -221,11 +221,23 @@ static bool do_at_once(
 		return true;
 	}
 	if ((wants & FLOW_WANT_BACKEND_CLOSE) != 0 &&
-	    !connection->backend_closing) {
+	    (!connection->backend_closing ||
+		(connection->armed & BACKEND_OPS) == 0)) {
 		close_backend(worker, connection);
 		return flow->backend_state != FLOW_BACKEND_DROPPED;
 	}
 	return false;
+}
+
+/* A connect did, for want of descriptors, while it was being armed: nothing
+ * will come back, so there must be another turn. */
+static bool failed_at_once(const struct connection *connection)
+{
+	const struct flow *flow = &connection->flow;
+
+	return flow->state == FLOW_CLOSED ||
+	       (flow->backend_state == FLOW_BACKEND_DROPPED &&
+		   (connection->armed & BACKEND_OPS) == 0);
 }
 
 void worker_advance(struct worker *worker, struct connection *connection)
@@ -248,12 +260,9 @@ void worker_advance(struct worker *worker, struct connection *connection)
 	if (!arm(worker, connection, wants & ~connection->armed))
 		connection_enqueue(
 		    &worker->connections, CONNECTION_FOR_RING, connection);
-	if (flow->state == FLOW_CLOSED ||
-	    flow->backend_state == FLOW_BACKEND_DROPPED) {
-		/* A connect failed at once. */
+	if (failed_at_once(connection))
 		connection_enqueue(
 		    &worker->connections, CONNECTION_FOR_RING, connection);
-	}
 	update_deadline(worker, connection);
 }
 
