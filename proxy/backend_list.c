@@ -191,15 +191,11 @@ void backend_list_read(struct service *service, struct report *report)
 	    .report = report};
 	const char *word;
 	char text[512];
-	size_t len = 0;
+	size_t len;
 
 	while (settings_list_next(&cursor, &word, &len)) {
 		snprintf(text, sizeof(text), "%.*s", (int)len, word);
 		element.text = text;
 		read_element(service, &element);
-	}
-	if (len == SIZE_MAX) {
-		element.text = settings->proxy_backend;
-		complain(&element, "a brace is not closed");
 	}
 }

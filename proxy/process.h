@@ -35,8 +35,8 @@ struct process_options {
 	const struct privileges *privileges;
 };
 
-/* Forks it. False with a line in the log: no block, no descriptor, no process. The
- * child never returns from here. */
+/* Forks it. False with a line in the log: no block, no descriptor, no process.
+ * The child never returns from here. */
 bool process_start(struct process *process,
     const struct process_options *options, int64_t now_ms);
 

@@ -353,8 +353,6 @@ Test(service, what_is_wrong_is_told)
 		"main.cf:2: proxy_backend = inet:host.invalid:25: "},
 	    {"inet_protocols = ipv4\nproxy_backend = inet:[::1]:25\n",
 		ONE_LISTENER, "it has no address of the families that"},
-	    {"proxy_backend = { builtin:sink\n", ONE_LISTENER,
-		"a brace is not closed"},
 	    {SINK "smtpd_tls_security_level = may\n", ONE_LISTENER,
 		"master.cf:1: service \"127.0.0.1:2525\" has TLS turned on, "
 		"but no certificate: set smtpd_tls_chain_files"},
