@@ -108,6 +108,21 @@ static const char *check_log_file(const char *value)
 	return "empty, /dev/stdout, or the absolute path of a file";
 }
 
+static const char *check_optional_file(const char *value)
+{
+	if (*value == '\0' || *value == '/')
+		return NULL;
+	return "empty, or the absolute path of a file";
+}
+
+static const char *check_library_file(const char *value)
+{
+	if (*value == '/' || strcasecmp(value, "default") == 0 ||
+	    strcasecmp(value, "none") == 0)
+		return NULL;
+	return "default, none, or the absolute path of a file";
+}
+
 static const char *check_permissions(const char *value)
 {
 	size_t len = strspn(value, "01234567");
@@ -238,9 +253,11 @@ static const struct {
     {"myhostname", check_host_name},
     {"proxy_backend", check_backends},
     {"proxy_runtime_directory", check_runtime_directory},
+    {"proxy_tls_keylog_file", check_optional_file},
     {"queue_directory", check_directory},
     {"smtpd_banner", check_banner},
     {"syslog_name", check_log_name},
+    {"tls_config_file", check_library_file},
 };
 
 const char *check_text(const char *name, const char *value)

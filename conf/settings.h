@@ -46,6 +46,30 @@ enum settings_tls_level {
 	SETTINGS_TLS_ENCRYPT,
 };
 
+/* smtpd_tls_ciphers, smtpd_tls_mandatory_ciphers */
+enum settings_cipher_grade {
+	SETTINGS_GRADE_HIGH,
+	SETTINGS_GRADE_MEDIUM,
+	SETTINGS_GRADE_LOW,
+	SETTINGS_GRADE_EXPORT,
+	SETTINGS_GRADE_NULL,
+};
+
+/* proxy_tls_forward_secrecy */
+enum settings_forward_secrecy {
+	SETTINGS_FORWARD_SECRECY_PREFER,
+	SETTINGS_FORWARD_SECRECY_REQUIRE,
+	SETTINGS_FORWARD_SECRECY_NO,
+};
+
+/* smtpd_tls_eecdh_grade */
+enum settings_eecdh_grade {
+	SETTINGS_EECDH_NONE,
+	SETTINGS_EECDH_STRONG,
+	SETTINGS_EECDH_ULTRA,
+	SETTINGS_EECDH_AUTO,
+};
+
 /* proxy_ring_features */
 enum settings_ring_features {
 	SETTINGS_RING_AUTO,

@@ -17,9 +17,10 @@ static const struct {
     {"smtpd_sasl_path = smtpd\n", "",
 	"W /c/main.cf:4: smtpd_sasl_path = smtpd: has no meaning in Postern, "
 	"ignored"},
-    {"smtpd_tls_ciphers = high\n", "",
-	"W /c/main.cf:4: smtpd_tls_ciphers = high: has no meaning in Postern, "
-	"ignored"},
+    {"smtpd_tls_ciphers = high\n", "", NULL},
+    {"smtpd_tls_trace_size_limit = 1\n", "",
+	"W /c/main.cf:4: smtpd_tls_trace_size_limit = 1: has no meaning in "
+	"Postern, ignored"},
     {"slow_destination_rate_delay = 1s\n", "",
 	"W /c/main.cf:4: slow_destination_rate_delay = 1s: has no meaning in "
 	"Postern, ignored"},
