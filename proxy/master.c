@@ -108,7 +108,7 @@ static void serve(struct master *master, struct services *services,
 		    POSTERN_VERSION, master->options->directory);
 		findings_log(report, 0, log, LOG_LEVEL_FATAL);
 		log_flush(log);
-		findings_print(report, 0, stderr);
+		findings_print(report, 0, master->terminal);
 		master->told = report->message_count;
 		master_loop(master, signal_fd);
 		destroy_generations(master);
@@ -160,7 +160,7 @@ struct log *master_open_log(const struct master_options *options,
 
 void master_serves(struct master *master)
 {
-	int null_fd;
+	int ready_fd = master->options->ready_fd;
 
 	if (master->is_serving) {
 		log_line(master_log(master), LOG_LEVEL_INFO, NULL,
@@ -169,16 +169,12 @@ void master_serves(struct master *master)
 		return;
 	}
 	master->is_serving = true;
-	if (master->options->ready_fd == -1)
+	if (ready_fd == -1)
 		return;
-	/* From here on nobody looks at our standard error. */
-	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	for (int fd = STDIN_FILENO; null_fd != -1 && fd <= STDERR_FILENO; fd++)
-		dup2(null_fd, fd);
-	if (null_fd != -1)
-		close(null_fd);
-	(void)!write(master->options->ready_fd, "1", 1);
-	close(master->options->ready_fd);
+	(void)!write(ready_fd, "1", 1);
+	close(ready_fd);
+	fclose(master->terminal);
+	master->terminal = NULL;
 }
 
 void master_release_backends(struct master *master)
@@ -225,15 +221,17 @@ int master_run(const struct master_options *options)
 	int status;
 
 	if (master == NULL) {
-		fprintf(stderr, "postern: fatal: out of memory\n");
+		fputs("postern: fatal: out of memory\n", options->terminal);
 		return EXIT_FAILURE;
 	}
 	report_init(&report);
 	master->options = options;
+	master->terminal = options->terminal;
 	services = prepare(master, &lock_fd, &report);
 	if (services != NULL)
 		run_alone(master, services, &report);
-	findings_print(&report, master->told, stderr);
+	if (master->terminal != NULL)
+		findings_print(&report, master->told, master->terminal);
 	status = report.error_count != 0 || master->has_failed ? EXIT_FAILURE
 							       : EXIT_SUCCESS;
 	if (lock_fd != -1) {

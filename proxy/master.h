@@ -5,18 +5,20 @@
 #define POSTERN_PROXY_MASTER_H
 
 #include <stdbool.h>
+#include <stdio.h>
 
 struct master_options {
 	const char *directory; /* absolute path of the configuration */
 	bool verbose;
-	/* Not in the foreground: of a process that waits at the other end for a
-	 * byte that says that the workers run; else -1. Until then messages go
-	 * to standard error too. */
+	/* Of a process that waits at the other end for a byte that says that
+	 * the workers run; -1 in the foreground. */
 	int ready_fd;
+	FILE *terminal; /* takes what the start has to say */
 };
 
 /* SIGTERM and SIGINT stop it, again at once; SIGHUP reloads. Returns the exit
- * status of the program. */
+ * status of the program. ready_fd, and the terminal unless it is standard
+ * error, are closed when the workers run. */
 int master_run(const struct master_options *options);
 
 #endif

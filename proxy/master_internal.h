@@ -34,6 +34,7 @@ struct master {
 	bool is_stopping;
 	bool has_failed;    /* could not start */
 	bool is_serving;    /* a generation has come once */
+	FILE *terminal;	    /* NULL when nobody looks at it any more */
 	size_t told;	    /* findings of the start that were printed */
 	int64_t kill_at_ms; /* when stopping */
 	char runtime_directory[4096];

@@ -190,8 +190,8 @@ struct log *master_log(const struct master *master)
 
 void master_fail(struct master *master, int64_t now_ms)
 {
-	fprintf(stderr, "postern: fatal: the workers do not start; the log "
-			"says why\n");
+	fputs("postern: fatal: the workers do not start; the log says why\n",
+	    master->terminal);
 	master->has_failed = true;
 	stop(master, FAIL_GRACE_MS, now_ms);
 }

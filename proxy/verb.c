@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -49,6 +50,9 @@ static const char help[] =
     "  conf      print parameters: all, -n those set in main.cf, -d their\n"
     "            defaults, -M the lines of master.cf, -P their overrides,\n"
     "            -x with $name expanded\n"
+    "  dhparam   make a prime for smtpd_tls_dh1024_param_file, of 2048 bits "
+    "or\n"
+    "            of N, and put it into the file; --allow-weak lets N be less\n"
     "\n"
     "  -c        where main.cf and master.cf are (" COMMAND_LINE_DIRECTORY ")\n"
     "  -v        log more\n";
@@ -144,15 +148,47 @@ static bool send_signal(pid_t master, int number)
 	return false;
 }
 
-static int run_master(const struct command_line *line, int ready_fd)
+static int run_master(
+    const struct command_line *line, int ready_fd, FILE *terminal)
 {
 	struct master_options options = {
 	    .directory = line->directory,
 	    .verbose = line->verbose != 0,
 	    .ready_fd = ready_fd,
+	    .terminal = terminal,
 	};
 
 	return master_run(&options);
+}
+
+/* Leaves the terminal, or whatever reads what we print: no process of the
+ * daemon may hold that open. Only the start may still say something there. */
+static FILE *detach(void)
+{
+	int terminal_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	FILE *terminal = NULL;
+
+	setsid();
+	if (terminal_fd != -1)
+		terminal = fdopen(terminal_fd, "w");
+	if (terminal == NULL || null_fd == -1)
+		return NULL;
+	setvbuf(terminal, NULL, _IONBF, 0);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		dup2(null_fd, fd);
+	close(null_fd);
+	return terminal;
+}
+
+static noreturn void become_daemon(
+    const struct command_line *line, int ready_fd)
+{
+	FILE *terminal = detach();
+
+	if (terminal == NULL)
+		exit(fail(strerror(errno)));
+	exit(run_master(line, ready_fd, terminal));
 }
 
 static int start(const struct command_line *line)
@@ -170,8 +206,7 @@ static int start(const struct command_line *line)
 		return fail(strerror(errno));
 	if (pid == 0) {
 		close(ends[0]);
-		setsid();
-		exit(run_master(line, ends[1]));
+		become_daemon(line, ends[1]);
 	}
 	close(ends[1]);
 	/* Its end without a byte means that the master has given up, and has
@@ -218,21 +253,18 @@ static int stop(const struct command_line *line)
 	return fail("the master has not ended yet");
 }
 
-/* What a bad file is told for right here, with the old configuration serving on
- * and nothing in the log. */
-static bool check_files(const char *directory)
+/* What is wrong is told right here too. The master looks for itself: it has the
+ * last word, and its log says that a reload was refused, and why. */
+static void tell_findings(const char *directory)
 {
 	struct services *services;
 	struct report report;
-	bool is_good;
 
 	report_init(&report);
 	services = services_load(directory, &report);
-	is_good = services != NULL;
 	findings_print(&report, 0, stderr);
 	services_destroy(&services);
 	report_finish(&report);
-	return is_good;
 }
 
 static int reload_and_wait(pid_t master, const struct state *state)
@@ -265,8 +297,9 @@ static int reload(const struct command_line *line)
 	const struct state *state;
 	int status;
 
-	if (master == 0 || !check_files(line->directory))
+	if (master == 0)
 		return EXIT_FAILURE;
+	tell_findings(line->directory);
 	state = open_state(runtime);
 	if (state == NULL)
 		return EXIT_FAILURE;
@@ -346,7 +379,7 @@ int verb_run(const struct command_line *line)
 {
 	switch (line->verb) {
 	case VERB_START_FG:
-		return run_master(line, -1);
+		return run_master(line, -1, stderr);
 	case VERB_START:
 		return start(line);
 	case VERB_STOP:
