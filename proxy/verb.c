@@ -50,9 +50,6 @@ static const char help[] =
     "  conf      print parameters: all, -n those set in main.cf, -d their\n"
     "            defaults, -M the lines of master.cf, -P their overrides,\n"
     "            -x with $name expanded\n"
-    "  dhparam   make a prime for smtpd_tls_dh1024_param_file, of 2048 bits "
-    "or\n"
-    "            of N, and put it into the file; --allow-weak lets N be less\n"
     "\n"
     "  -c        where main.cf and master.cf are (" COMMAND_LINE_DIRECTORY ")\n"
     "  -v        log more\n";
