@@ -12,7 +12,6 @@
 #include "tls/pem.h"
 
 #define SEPARATORS	     ", \t\r\n"
-#define CHAIN_COUNT_MAX	     8 /* more than there are key algorithms */
 #define RSA_BITS_USUAL_MIN   2048
 #define CHAIN_FILES	     "smtpd_tls_chain_files"
 #define ORDER_OF_CHAIN_FILES "private key, certificate, its issuers"
@@ -32,7 +31,7 @@ struct loader {
 	struct tls_findings *findings;
 	const char *parameter; /* of the file that is being read */
 	struct chain chain;
-	int algorithms[CHAIN_COUNT_MAX]; /* of the keys loaded so far */
+	int algorithms[TLS_CERTIFICATES_MAX]; /* of the keys loaded so far */
 	unsigned chain_count;
 };
 
@@ -93,7 +92,7 @@ static bool algorithm_is_new(struct loader *loader, int algorithm)
 	for (unsigned i = 0; i < loader->chain_count; i++)
 		if (loader->algorithms[i] == algorithm)
 			return false;
-	if (loader->chain_count == CHAIN_COUNT_MAX)
+	if (loader->chain_count == TLS_CERTIFICATES_MAX)
 		return false;
 	loader->algorithms[loader->chain_count++] = algorithm;
 	return true;
@@ -305,7 +304,6 @@ static void load_chain_files(struct loader *loader, const char *files)
 	char *rest = NULL;
 	bool fine = names != NULL;
 
-	loader->parameter = CHAIN_FILES;
 	for (char *name = fine ? strtok_r(names, SEPARATORS, &rest) : NULL;
 	     fine && name != NULL; name = strtok_r(NULL, SEPARATORS, &rest))
 		fine = read_file(loader, name, take_in_order);
@@ -389,11 +387,29 @@ unsigned tls_certificates_load(SSL_CTX *ctx,
 		else
 			load_pair(&loader, &pairs[i]);
 	}
+	loader.parameter = CHAIN_FILES;
 	if (has_chain_files)
 		load_chain_files(&loader, options->smtpd_tls_chain_files);
 	else if (named_count == 0 && !tls_certificates_unwanted(options))
 		tls_findings_error(findings, CHAIN_FILES,
 		    "no certificate is configured; must name a PEM file with, "
 		    "in this order, " ORDER_OF_CHAIN_FILES);
+	return loader.chain_count;
+}
+
+unsigned tls_certificates_load_files(SSL_CTX *ctx, const char *files,
+    const char *parameter, EVP_MD_CTX *identity, struct tls_findings *findings)
+{
+	struct loader loader = {.ctx = ctx,
+	    .identity = identity,
+	    .findings = findings,
+	    .parameter = parameter};
+
+	load_chain_files(&loader, files);
+	if (loader.chain_count == 0 && !findings->failed)
+		tls_findings_error(findings, parameter,
+		    "\"%s\" names no file; must name PEM files with, in this "
+		    "order, " ORDER_OF_CHAIN_FILES,
+		    files);
 	return loader.chain_count;
 }

@@ -9,12 +9,15 @@
 #include <openssl/ssl.h>
 
 #include "tls/certificates.h"
+#include "tls/chains.h"
+#include "tls/client_hello.h"
 #include "tls/findings.h"
 #include "tls/groups.h"
 #include "tls/handles.h"
+#include "tls/options.h"
 #include "tls/protocols.h"
-
-#define TIMEOUT_MIN_S 120 /* Postfix's */
+#include "tls/tickets.h"
+#include "tls/verify.h"
 
 struct tls_context {
 	SSL_CTX *ctx;
@@ -126,37 +129,63 @@ static void check_without_certificates(const SSL_CTX *ctx,
 
 /* A ticket holds the session id context of the session that it stands for, and
  * OpenSSL resumes it under no other. */
-static void bind_sessions(SSL_CTX *ctx, EVP_MD_CTX *identity)
+static void bind_sessions(SSL_CTX *ctx, EVP_MD_CTX *identity,
+    unsigned char context_out[SHA256_DIGEST_LENGTH])
 {
-	unsigned char digest[EVP_MAX_MD_SIZE];
-	unsigned digest_len = 0;
+	unsigned len = 0;
 
-	EVP_DigestFinal_ex(identity, digest, &digest_len);
-	assert(digest_len <= SSL_MAX_SID_CTX_LENGTH);
-	SSL_CTX_set_session_id_context(ctx, digest, digest_len);
+	EVP_DigestFinal_ex(identity, context_out, &len);
+	assert(len == SHA256_DIGEST_LENGTH);
+	SSL_CTX_set_session_id_context(ctx, context_out, len);
 }
 
-static void set_resumption(SSL_CTX *ctx, int timeout_s)
+/* What the operator adds to the options of OpenSSL. */
+static void set_options(
+    SSL_CTX *ctx, const char *list, struct tls_findings *findings)
 {
-	/* Tickets alone: a cache would belong to one worker of many, and grow
-	 * (CVE-2024-2511). */
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	if (timeout_s <= 0) {
-		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-		SSL_CTX_set_num_tickets(ctx, 0);
+	struct tls_options options;
+	char bad[64];
+
+	if (list == NULL)
+		return;
+	if (!tls_options_parse(list, &options, bad, sizeof(bad))) {
+		tls_findings_error(findings, "tls_ssl_options",
+		    "\"%s\" is no option; must be names such as NO_TICKET, or "
+		    "a mask such as 0x4000",
+		    bad);
 		return;
 	}
-	SSL_CTX_set_timeout(
-	    ctx, timeout_s < TIMEOUT_MIN_S ? TIMEOUT_MIN_S : timeout_s);
-	/* One is enough for a client that comes again; each costs a record, and
-	 * a key derivation, in every handshake. */
-	SSL_CTX_set_num_tickets(ctx, 1);
+	if (options.refused != 0)
+		tls_findings_warning(findings, "tls_ssl_options",
+		    "0x%llx is ignored: other parameters rule these bits, or "
+		    "sessions would be unsafe with them",
+		    (unsigned long long)options.refused);
+	SSL_CTX_set_options(ctx, options.bits);
+}
+
+/* What he takes from them. */
+static void clear_workarounds(
+    SSL_CTX *ctx, const char *list, struct tls_findings *findings)
+{
+	struct tls_options options;
+	char bad[64];
+
+	if (list == NULL)
+		return;
+	if (tls_options_parse_workarounds(list, &options, bad, sizeof(bad)))
+		SSL_CTX_clear_options(ctx, options.bits);
+	else
+		tls_findings_error(findings, "tls_disable_workarounds",
+		    "\"%s\" is no workaround; must be names such as "
+		    "TLSEXT_PADDING, or a mask such as 0x10",
+		    bad);
 }
 
 static void set_certificates(SSL_CTX *ctx,
     const struct tls_context_options *options,
     const struct tls_protocols *protocols, struct tls_findings *findings)
 {
+	unsigned char session_context[SHA256_DIGEST_LENGTH];
 	EVP_MD_CTX *identity = EVP_MD_CTX_new();
 
 	if (identity == NULL ||
@@ -173,8 +202,15 @@ static void set_certificates(SSL_CTX *ctx,
 	if (tls_certificates_load(ctx, options, identity, findings) == 0 &&
 	    tls_certificates_unwanted(options))
 		check_without_certificates(ctx, protocols, findings);
-	bind_sessions(ctx, identity);
+	if (tls_certificates_unwanted(options) &&
+	    tls_verify_asks(&options->peer))
+		tls_findings_error(findings, "smtpd_tls_ask_ccert",
+		    "Need a server cert to request client certs: "
+		    "smtpd_tls_cert_file must be a PEM file");
+	tls_verify_apply(ctx, &options->peer, identity, findings);
+	bind_sessions(ctx, identity, session_context);
 	EVP_MD_CTX_free(identity);
+	tls_chains_apply(ctx, &options->sni, session_context, findings);
 }
 
 struct tls_context *tls_context_create(
@@ -194,12 +230,16 @@ struct tls_context *tls_context_create(
 		return NULL;
 	}
 	set_invariants(context->ctx);
+	set_options(context->ctx, options->tls_ssl_options, &findings);
+	clear_workarounds(
+	    context->ctx, options->tls_disable_workarounds, &findings);
 	set_protocols(context->ctx, options, &protocols, &findings);
 	set_ciphers(context->ctx, options, &findings);
 	tls_groups_apply(
 	    context->ctx, options->groups, "tls_eecdh_auto_curves", &findings);
 	set_certificates(context->ctx, options, &protocols, &findings);
-	set_resumption(context->ctx, options->session_timeout_s);
+	tls_tickets_apply(context->ctx, options, &findings);
+	tls_client_hello_watch(context->ctx);
 	ERR_clear_error();
 	if (findings.failed)
 		tls_context_destroy(&context);

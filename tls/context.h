@@ -7,10 +7,51 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "tls/report.h"
 
-struct tls_context; /* opaque */
+struct tls_context;	/* opaque */
+struct tls_ticket_keys; /* tls/ticket_keys.h */
+
+/* Client certificates: values of main.cf parameters of the same name. NULL is
+ * as "". */
+struct tls_peer_options {
+	bool smtpd_tls_ask_ccert;
+	bool smtpd_tls_req_ccert; /* of effect only where TLS is enforced */
+	bool is_tls_enforced;
+	const char *smtpd_tls_CAfile, *smtpd_tls_CApath;
+	bool tls_append_default_CA;
+	int smtpd_tls_ccert_verifydepth;
+	const char *smtpd_tls_fingerprint_digest; /* "": sha256 */
+};
+
+/* Chains by the name that the client asks for: tls_server_sni_maps. */
+struct tls_sni_options {
+	/* The value for a name (in lower case; or a parent domain with its dot
+	 * in front): PEM files as in smtpd_tls_chain_files. NULL: there is
+	 * none. A value that is not among `values`, such as "", says that the
+	 * lookup failed, and ends the handshake. NULL here: SNI is ignored. */
+	const char *(*find)(void *argument, const char *name);
+	void *argument; /* for find; must live as long as the sessions */
+	/* Every value that find can return; loaded with the context. */
+	const char *const *values;
+	size_t value_count;
+};
+
+/* Session tickets. Their lifetime is session_timeout_s. */
+struct tls_ticket_options {
+	/* Shared by all workers; must live as long as the sessions. NULL: keys
+	 * of OpenSSL's, which this context alone has. */
+	const struct tls_ticket_keys *keys;
+	const char *tls_session_ticket_cipher; /* "": none are issued */
+	/* Whether keys are still good, in seconds of the clock with which they
+	 * are rotated. NULL: tls_ticket_keys_now(). */
+	int64_t (*now)(void);
+	/* For forward secrecy: TLS 1.2 resumes with the old session's secret.
+	 */
+	bool refuse_tls12;
+};
 
 /* Values of main.cf parameters of the same name; "" means not set. Borrowed for
  * the call. */
@@ -33,6 +74,10 @@ struct tls_context_options {
 	/* Bound into sessions: a ticket of one listener is of no use at another
 	 * (CVE-2025-23419). */
 	const char *service;
+	const char *tls_ssl_options, *tls_disable_workarounds; /* or NULL */
+	struct tls_peer_options peer;
+	struct tls_sni_options sni;
+	struct tls_ticket_options tickets;
 };
 
 /* A server context. Its security level is OpenSSL's 0, as in Postfix: the

@@ -13,6 +13,7 @@
 
 #include "tls/handles.h"
 #include "tls/openssl_compat.h"
+#include "tls/sni.h"
 
 static void copy_name(char *out, size_t out_size, const char *name)
 {
@@ -189,7 +190,7 @@ void tls_facts_read(
 	    .protocol = SSL_get_version(ssl),
 	    .cipher = SSL_CIPHER_get_name(cipher),
 	    .resumed = SSL_session_reused(ssl) == 1,
-	    .sni = "",
+	    .sni = tls_sni_matched_name(session),
 	};
 	facts_out->cipher_bits =
 	    SSL_CIPHER_get_bits(cipher, &facts_out->cipher_bits_of_algorithm);

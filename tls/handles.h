@@ -13,4 +13,11 @@
 SSL_CTX *tls_context_handle(const struct tls_context *context);
 SSL *tls_session_handle(const struct tls_session *session);
 
+/* The session of which this is the handle. In callbacks of OpenSSL. */
+struct tls_session *tls_session_of(const SSL *ssl);
+
+/* What callbacks leave in a session; kept there, not understood. */
+struct tls_verdict *tls_session_verdict(struct tls_session *session);
+struct tls_sni_choice *tls_session_sni_choice(struct tls_session *session);
+
 #endif

@@ -8,6 +8,8 @@
 
 #include "tls/fault.h"
 #include "tls/handles.h"
+#include "tls/sni.h"
+#include "tls/verify.h"
 #include "tls/wire_bio.h"
 
 /* Each KeyUpdate costs a key derivation, and a record in answer if the peer
@@ -23,6 +25,8 @@ struct tls_session {
 	int alert;
 	unsigned records_without_data;
 	bool established;
+	struct tls_verdict verdict;
+	struct tls_sni_choice sni_choice;
 };
 
 static void fail(struct tls_session *session, enum tls_fault fault)
@@ -113,6 +117,7 @@ struct tls_session *tls_session_create(struct tls_context *context)
 	if (bio == NULL)
 		goto free_ssl;
 	SSL_set_bio(session->ssl, bio, bio);
+	SSL_set_app_data(session->ssl, session);
 	SSL_set_msg_callback(session->ssl, count_record);
 	SSL_set_msg_callback_arg(session->ssl, session);
 	SSL_set_accept_state(session->ssl);
@@ -131,6 +136,8 @@ void tls_session_destroy(struct tls_session **session)
 		return;
 	SSL_free((*session)->ssl);
 	OPENSSL_free((*session)->library_errors);
+	tls_verdict_finish(&(*session)->verdict);
+	tls_sni_choice_finish(&(*session)->sni_choice);
 	OPENSSL_free(*session);
 	*session = NULL;
 }
@@ -271,4 +278,19 @@ const char *tls_session_library_errors(const struct tls_session *session)
 SSL *tls_session_handle(const struct tls_session *session)
 {
 	return session->ssl;
+}
+
+struct tls_session *tls_session_of(const SSL *ssl)
+{
+	return SSL_get_app_data(ssl);
+}
+
+struct tls_verdict *tls_session_verdict(struct tls_session *session)
+{
+	return &session->verdict;
+}
+
+struct tls_sni_choice *tls_session_sni_choice(struct tls_session *session)
+{
+	return &session->sni_choice;
 }

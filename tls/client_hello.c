@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tls/client_hello.h"
+
+#include "tls/handles.h"
+#include "tls/sni.h"
+
+/* Comes a second time after a HelloRetryRequest. */
+static int on_client_hello(SSL *ssl, int *alert, void *argument)
+{
+	(void)argument;
+	if (!tls_sni_choose(tls_session_of(ssl))) {
+		*alert = SSL_AD_INTERNAL_ERROR;
+		return SSL_CLIENT_HELLO_ERROR;
+	}
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
+void tls_client_hello_watch(SSL_CTX *ctx)
+{
+	SSL_CTX_set_client_hello_cb(ctx, on_client_hello, NULL);
+}

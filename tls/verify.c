@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tls/verify.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/x509_vfy.h>
+
+#include "tls/handles.h"
+#include "tls/trust.h"
+
+#define DIGEST_DEFAULT "sha256"
+#define ISSUER_SIZE    256
+
+/* Belongs to the SSL_CTX, which sessions keep when the context goes. */
+struct policy {
+	const EVP_MD *digest;
+	int depth_max;
+};
+
+static void free_policy(void *parent, void *policy, CRYPTO_EX_DATA *data,
+    int index, long number, void *argument)
+{
+	(void)parent;
+	(void)data;
+	(void)index;
+	(void)number;
+	(void)argument;
+	OPENSSL_free(policy);
+}
+
+static int policy_index(void)
+{
+	static int index = -1;
+
+	if (index < 0)
+		index =
+		    SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_policy);
+	return index;
+}
+
+static const struct policy *policy_of(const SSL *ssl)
+{
+	return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), policy_index());
+}
+
+void tls_verdict_finish(struct tls_verdict *verdict)
+{
+	OPENSSL_free(verdict->issuer);
+	*verdict = (struct tls_verdict){0};
+}
+
+/* Faults near the client's own certificate tell more than those of its issuers,
+ * which OpenSSL finds first. */
+static void note(
+    struct tls_verdict *verdict, int error, int depth, const X509 *certificate)
+{
+	char issuer[ISSUER_SIZE];
+
+	if (verdict->error != X509_V_OK && verdict->depth <= depth)
+		return;
+	tls_verdict_finish(verdict);
+	verdict->error = error;
+	verdict->depth = depth;
+	if (certificate == NULL)
+		return;
+	X509_NAME_oneline(
+	    X509_get_issuer_name(certificate), issuer, sizeof(issuer));
+	verdict->issuer = OPENSSL_strdup(issuer);
+}
+
+/* Lets every handshake go on: a client that is refused here may come back in
+ * clear. What was wrong becomes the result of the verification, which OpenSSL
+ * keeps in tickets, too. */
+static int on_certificate(int is_fine, X509_STORE_CTX *store)
+{
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(
+	    store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct tls_verdict *verdict = tls_session_verdict(tls_session_of(ssl));
+	const X509 *certificate = X509_STORE_CTX_get_current_cert(store);
+	int depth = X509_STORE_CTX_get_error_depth(store);
+
+	/* OpenSSL's own limit does not count the anchor; Postfix's does. */
+	if (depth > policy_of(ssl)->depth_max)
+		note(verdict, X509_V_ERR_CERT_CHAIN_TOO_LONG, depth,
+		    certificate);
+	else if (is_fine != 1)
+		note(verdict, X509_STORE_CTX_get_error(store), depth,
+		    certificate);
+	X509_STORE_CTX_set_error(store, verdict->error);
+	return 1;
+}
+
+bool tls_verify_requires(const struct tls_peer_options *options)
+{
+	return options->is_tls_enforced && options->smtpd_tls_req_ccert;
+}
+
+bool tls_verify_asks(const struct tls_peer_options *options)
+{
+	return options->smtpd_tls_ask_ccert || tls_verify_requires(options);
+}
+
+static void set_digest(
+    struct policy *policy, const char *name, struct tls_findings *findings)
+{
+	if (name == NULL || name[0] == '\0')
+		name = DIGEST_DEFAULT;
+	policy->digest = EVP_get_digestbyname(name);
+	if (policy->digest == NULL)
+		tls_findings_error(findings, "smtpd_tls_fingerprint_digest",
+		    "\"%s\" is no message digest that %s knows; must be one "
+		    "such as sha256",
+		    name, OpenSSL_version(OPENSSL_VERSION));
+}
+
+/* A ticket stands for a client whose certificate was checked so, or not checked
+ * at all: it must be of no use where another policy rules (CVE-2025-23419). */
+static void identify(
+    const struct tls_peer_options *options, EVP_MD_CTX *identity)
+{
+	char policy[64];
+
+	snprintf(policy, sizeof(policy), "ask=%d require=%d depth=%d",
+	    tls_verify_asks(options), tls_verify_requires(options),
+	    options->smtpd_tls_ccert_verifydepth);
+	EVP_DigestUpdate(identity, policy, strlen(policy) + 1);
+}
+
+static struct policy *add_policy(SSL_CTX *ctx, struct tls_findings *findings)
+{
+	struct policy *policy = OPENSSL_zalloc(sizeof(*policy));
+
+	if (policy != NULL &&
+	    SSL_CTX_set_ex_data(ctx, policy_index(), policy) == 1)
+		return policy;
+	OPENSSL_free(policy);
+	tls_findings_error(findings, "smtpd_tls_ask_ccert",
+	    "OpenSSL cannot keep the policy: %s",
+	    tls_findings_library_reason());
+	return NULL;
+}
+
+void tls_verify_apply(SSL_CTX *ctx, const struct tls_peer_options *options,
+    EVP_MD_CTX *identity, struct tls_findings *findings)
+{
+	struct policy *policy = add_policy(ctx, findings);
+
+	if (policy == NULL)
+		return;
+	policy->depth_max = options->smtpd_tls_ccert_verifydepth;
+	set_digest(policy, options->smtpd_tls_fingerprint_digest, findings);
+	identify(options, identity);
+	tls_trust_load(
+	    ctx, options, tls_verify_asks(options), identity, findings);
+	if (options->smtpd_tls_req_ccert && !options->is_tls_enforced)
+		tls_findings_warning(findings, "smtpd_tls_req_ccert",
+		    "Can't require client certs unless TLS is required: is "
+		    "ignored; smtpd_tls_security_level must be encrypt, or "
+		    "smtpd_tls_wrappermode yes");
+	if (!tls_verify_asks(options))
+		return;
+	SSL_CTX_set_verify(
+	    ctx, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, on_certificate);
+	/* One more than allowed, so that it is seen and told (on_certificate).
+	 */
+	SSL_CTX_set_verify_depth(ctx, policy->depth_max + 1);
+	/* Keys and digests of less than 80 bits prove no identity. */
+	if (tls_verify_requires(options))
+		SSL_CTX_set_security_level(ctx, 1);
+}
+
+const EVP_MD *tls_verify_digest(const SSL *ssl)
+{
+	return policy_of(ssl)->digest;
+}
+
+int tls_verify_depth(const SSL *ssl)
+{
+	return policy_of(ssl)->depth_max;
+}
