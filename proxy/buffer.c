@@ -13,19 +13,21 @@ bool buffer_pool_init(struct buffer_pool *pool, uint32_t count)
 
 	*pool = (struct buffer_pool){.count = count, .free_count = count};
 	pool->free = malloc(count * sizeof(*pool->free));
-	if (pool->free == NULL)
-		return false;
+	pool->taken = calloc(count, sizeof(*pool->taken));
+	if (pool->free == NULL || pool->taken == NULL)
+		goto free_lists;
 	pool->memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
 	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (pool->memory == MAP_FAILED)
-		goto free_stack;
+		goto free_lists;
 	for (uint32_t i = 0; i < count; i++)
 		pool->free[i] = count - 1 - i;
 	poison(pool->memory, size);
 	return true;
 
-free_stack:
+free_lists:
 	free(pool->free);
+	free(pool->taken);
 	*pool = (struct buffer_pool){0};
 	return false;
 }
@@ -39,33 +41,38 @@ void buffer_pool_finish(struct buffer_pool *pool)
 	unpoison(pool->memory, size);
 	munmap(pool->memory, size);
 	free(pool->free);
+	free(pool->taken);
 	*pool = (struct buffer_pool){0};
 }
 
 uint8_t *buffer_take(struct buffer_pool *pool)
 {
+	uint32_t number;
 	uint8_t *buffer;
 
 	if (pool->free_count == 0)
 		return NULL;
-	buffer =
-	    pool->memory + (size_t)pool->free[--pool->free_count] * BUFFER_SIZE;
+	number = pool->free[--pool->free_count];
+	pool->taken[number] = true;
+	buffer = pool->memory + (size_t)number * BUFFER_SIZE;
 	unpoison(buffer, BUFFER_SIZE);
 	return buffer;
 }
 
 void buffer_give(struct buffer_pool *pool, uint8_t **buffer)
 {
-	size_t offset;
+	size_t offset, number;
 
 	if (*buffer == NULL)
 		return;
 	offset = (size_t)(*buffer - pool->memory);
+	number = offset / BUFFER_SIZE;
 	assert(offset % BUFFER_SIZE == 0);
-	assert(offset / BUFFER_SIZE < pool->count);
-	assert(pool->free_count < pool->count);
+	assert(number < pool->count);
+	assert(pool->taken[number]);
 	poison(*buffer, BUFFER_SIZE);
-	pool->free[pool->free_count++] = (uint32_t)(offset / BUFFER_SIZE);
+	pool->taken[number] = false;
+	pool->free[pool->free_count++] = (uint32_t)number;
 	*buffer = NULL;
 }
 
