@@ -298,11 +298,9 @@ void flow_client_failed(struct flow *flow, struct flow_environment *env)
 {
 	flow->client.eof = true;
 	flow->client.broken = true;
-	if (flow->state >= FLOW_DRAIN) {
-		if (flow->state != FLOW_CLOSED)
-			flow_enter(flow, FLOW_CLOSED);
-		return;
-	}
+	if (flow->state == FLOW_HANDSHAKE)
+		flow_handshake_failed(
+		    flow, env, CLOSE_HANDSHAKE_FAILED, "lost connection");
 	flow_end(flow, env, CLOSE_CLIENT_LOST);
 	if (flow->state != FLOW_CLOSED)
 		flow_enter(flow, FLOW_CLOSED);
@@ -407,9 +405,8 @@ void flow_timed_out(struct flow *flow, struct flow_environment *env)
 		break;
 	case FLOW_HANDSHAKE:
 		metric_add(env->block, METRIC_timeouts, 1);
-		metric_add(env->block, METRIC_handshakes_failed, 1);
-		session_log_tls_failed(flow, env, true);
-		flow_end(flow, env, CLOSE_TIMED_OUT);
+		flow_handshake_failed(
+		    flow, env, CLOSE_TIMED_OUT, "Connection timed out");
 		break;
 	case FLOW_BACKEND_OPENING:
 		flow_backend_lost(flow, env, CLOSE_TIMED_OUT);

@@ -368,16 +368,17 @@ static void handshake_done(struct flow *flow, struct flow_environment *env,
 		take(flow, env, rest, rest_len);
 }
 
-static void handshake_failed(struct flow *flow, struct flow_environment *env)
+void flow_handshake_failed(struct flow *flow, struct flow_environment *env,
+    enum close_reason reason, const char *why)
 {
 	struct smtp_counts *counts = &flow->smtp.counts;
 
 	metric_add(env->block, METRIC_handshakes_failed, 1);
-	session_log_tls_failed(flow, env, false);
+	session_log_tls_failed(flow, env, why);
 	/* Postfix counts the STARTTLS then as one that did not succeed. */
 	if (counts->ok[SMTP_VERB_STARTTLS] > 0)
 		counts->ok[SMTP_VERB_STARTTLS]--;
-	flow_end(flow, env, CLOSE_HANDSHAKE_FAILED);
+	flow_end(flow, env, reason);
 }
 
 void flow_handshake_turn(struct flow *flow, struct flow_environment *env)
@@ -402,7 +403,7 @@ void flow_handshake_turn(struct flow *flow, struct flow_environment *env)
 	case TLS_WANT_ROOM:
 	case TLS_CLOSED:
 	case TLS_FAILED:
-		handshake_failed(flow, env);
+		flow_handshake_failed(flow, env, CLOSE_HANDSHAKE_FAILED, NULL);
 		break;
 	}
 	free(wire);

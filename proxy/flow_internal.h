@@ -41,6 +41,10 @@ void flow_restart_tls(
 /* Begins a TLS handshake with the client. */
 void flow_begin_handshake(struct flow *flow, struct flow_environment *env);
 
+/* It came to nothing: `why`, or NULL for what TLS says of it. */
+void flow_handshake_failed(struct flow *flow, struct flow_environment *env,
+    enum close_reason reason, const char *why);
+
 /* Obeys as much of the client's plaintext as it can. Returns what it used, and
  * sets client_waits when it stopped for another reason than the end of what
  * there was. */

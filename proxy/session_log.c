@@ -116,18 +116,17 @@ static void log_library_errors(
 	}
 }
 
-void session_log_tls_failed(
-    const struct flow *flow, const struct flow_environment *env, bool timed_out)
+void session_log_tls_failed(const struct flow *flow,
+    const struct flow_environment *env, const char *why)
 {
-	bool lost = tls_session_fault(flow->client.tls) == TLS_FAULT_EOF;
 	char peer[PEER_SIZE];
 
+	if (why == NULL && tls_session_fault(flow->client.tls) == TLS_FAULT_EOF)
+		why = "lost connection";
 	log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name,
 	    "SSL_accept error from %s: %s", peer_of(flow, peer),
-	    timed_out ? "Connection timed out"
-	    : lost    ? "lost connection"
-		      : "-1");
-	if (!timed_out && !lost)
+	    why == NULL ? "-1" : why);
+	if (why == NULL)
 		log_library_errors(flow, env);
 }
 

@@ -11,9 +11,10 @@ void session_log_connect(
 /* "Anonymous TLS connection established from …" */
 void session_log_tls(
     const struct flow *flow, const struct flow_environment *env);
-/* "SSL_accept error from …", and what OpenSSL left behind it. */
+/* "SSL_accept error from …: why"; NULL: as OpenSSL says, and all that it left
+ * behind. */
 void session_log_tls_failed(const struct flow *flow,
-    const struct flow_environment *env, bool timed_out);
+    const struct flow_environment *env, const char *why);
 /* "improper command pipelining after CMD from …: tail" */
 void session_log_improper(const struct flow *flow,
     const struct flow_environment *env, const uint8_t *tail, size_t tail_len);

@@ -377,6 +377,20 @@ Test(flow, a_client_that_goes_in_the_handshake_is_lost)
 	    1);
 }
 
+Test(flow, a_client_that_resets_in_the_handshake_is_one_that_failed)
+{
+	begin_with_ehlo(HARNESS_MAY);
+	client_says("STARTTLS\r\n");
+	client_hears();
+	flow_client_failed(&flow, &env);
+	ends_because(CLOSE_HANDSHAKE_FAILED);
+	cr_assert_eq(counted(METRIC_handshakes_failed), 1);
+	cr_assert_eq(logged_times("SSL_accept error from unknown[192.0.2.9]: "
+				  "lost connection"),
+	    1);
+	cr_assert_eq(logged_times("ehlo=1 starttls=0/1 commands=1/2"), 1);
+}
+
 /* An alert goes out, and no word more. */
 Test(flow, what_is_no_tls_behind_the_handshake_ends_the_session)
 {
