@@ -315,6 +315,9 @@ void flow_client_shut_down(struct flow *flow)
 
 void flow_backend_connected(struct flow *flow, struct flow_environment *env)
 {
+	/* It crossed with the close that was asked for. */
+	if (flow->backend_state != FLOW_BACKEND_CONNECTING)
+		return;
 	metric_add(env->block, METRIC_backend_sessions, 1);
 	metric_add(env->block, METRIC_backend_connects, 1);
 	flow->backend_state = FLOW_BACKEND_CONNECTED;

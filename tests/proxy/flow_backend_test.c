@@ -425,6 +425,23 @@ Test(flow_backend, one_that_is_down_is_avoided)
 	flow = (struct flow){0};
 }
 
+/* The close that was asked for and the connect's completion can cross. */
+Test(flow_backend, one_that_connects_too_late_stays_dropped)
+{
+	begin_with_ehlo(HARNESS_MAY);
+	client_says(MAIL);
+	flow_timed_out(&flow, &env);
+	cr_assert_eq(flow_wants(&flow), FLOW_WANT_BACKEND_CLOSE);
+	flow_backend_connected(&flow, &env);
+	cr_assert_eq(flow_wants(&flow), FLOW_WANT_BACKEND_CLOSE);
+	cr_assert_eq(counted(METRIC_backend_sessions), 0);
+	flow_backend_received(&flow, &env, (const uint8_t *)"220 b\r\n", 7);
+	flow_backend_failed(&flow, &env, ECONNRESET);
+	cr_assert_eq(flow_wants(&flow), FLOW_WANT_BACKEND_CLOSE);
+	backend_is_closed();
+	cr_assert_eq(flow_wants(&flow), FLOW_WANT_BACKEND_CONNECT);
+}
+
 static void by_its_end(void)
 {
 	backend_leaves();
