@@ -306,7 +306,7 @@ static size_t relay_step(struct flow *flow, struct flow_environment *env,
 		flow_drop_backend(flow, env);
 		return input_len;
 	case SMTP_RELAY_START_TLS:
-		flow_restart_tls(flow, env, 0);
+		flow_restart_tls(flow, env, flow->client.held_len);
 		return input_len;
 	case SMTP_RELAY_CLOSE:
 		flow_end(flow, env, close_reason_of_smtp(step.end));

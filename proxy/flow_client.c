@@ -79,8 +79,9 @@ void flow_restart_tls(
 	flow->backends_tried = 0;
 	flow->had_relay = false;
 	flow->octets_answered = 0;
+	leg_drop_held(&flow->client); /* it is part of the input */
 	flow->state = FLOW_GATE;
-	start_tls(flow, env, input_left + leg_drop_held(&flow->client));
+	start_tls(flow, env, input_left);
 }
 
 static void note_improper(struct flow *flow, struct flow_environment *env,
@@ -195,6 +196,7 @@ static size_t relay_step(struct flow *flow, struct flow_environment *env,
 	bool gone = flow->backend_state != FLOW_BACKEND_CONNECTED;
 	bool in_body = smtp_relay_in_body(&flow->relay);
 	bool cut = !gone && input_len > room;
+	size_t shown_len = cut ? room : input_len;
 	struct smtp_relay_step step;
 
 	*more_out = false;
@@ -202,10 +204,8 @@ static size_t relay_step(struct flow *flow, struct flow_environment *env,
 		flow->client_waits = true;
 		return 0;
 	}
-	if (cut)
-		input_len = room;
 	smtp_relay_client_step(&flow->relay, &flow->smtp,
-	    &flow->service->policy, input, input_len, &step);
+	    &flow->service->policy, input, shown_len, &step);
 	note_improper(flow, env, step.improper_pipelining, input + step.used,
 	    input_len - step.used);
 	if (step.offence != NULL)

@@ -719,6 +719,30 @@ Test(flow_backend, starttls_after_a_relay_in_clear_begins_all_anew)
 	ends_because(CLOSE_CLIENT_QUIT);
 }
 
+Test(flow_backend, after_a_relay_bytes_behind_starttls_are_discarded_too)
+{
+	static const char words[] = "NOOP\r\nSTARTTLS\r\nRSET\r\nQUIT\r\n";
+	size_t len = strlen(words);
+
+	for (size_t cut = 1; cut <= len; cut++) {
+		begin_in_clear_relay();
+		client_sends(words, cut);
+		client_sends(words + cut, len - cut);
+		cr_assert_str_eq(backend_hears(), "NOOP\r\n");
+		backend_says("250 nothing\r\n");
+		cr_assert_eq(flow.state, FLOW_STARTING_TLS);
+		cr_assert_eq(flow_wants(&flow),
+		    FLOW_WANT_CLIENT_SEND | FLOW_WANT_BACKEND_CLOSE);
+		cr_assert_eq(flow.client.held_len, 0);
+		cr_assert_eq(counted(METRIC_starttls_bytes_discarded) +
+				 client_unsent(),
+		    strlen("RSET\r\nQUIT\r\n"), "cut at %zu", cut);
+		backend_is_closed();
+		flow_client_failed(&flow, &env);
+		over_again(CLOSE_CLIENT_LOST);
+	}
+}
+
 /* The old connection is still being closed when the new one is needed. */
 Test(flow_backend, a_new_backend_waits_until_the_old_one_is_closed)
 {
