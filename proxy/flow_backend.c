@@ -157,6 +157,20 @@ void flow_backend_unreachable(
 	try_next(flow, env, text);
 }
 
+/* A limit that was named to the client, 0 being none, must not be smaller now,
+ * whatever health checks have found since. */
+static bool keeps_size(const struct flow *flow, const struct smtp_ehlo *ehlo)
+{
+	uint64_t offered = flow->smtp.offered_size;
+	uint64_t size = smtp_ehlo_size(ehlo);
+
+	if ((flow->smtp.offered >> SMTP_KEYWORD_SIZE & 1) == 0)
+		return true;
+	if (!smtp_ehlo_has(ehlo, SMTP_KEYWORD_SIZE))
+		return false;
+	return size == 0 || (offered != 0 && size >= offered);
+}
+
 /* What the gate offered in clear, this backend must keep. */
 static bool keeps_offer(struct flow *flow, struct flow_environment *env,
     const struct smtp_ehlo *ehlo)
@@ -173,8 +187,11 @@ static bool keeps_offer(struct flow *flow, struct flow_environment *env,
 	enum smtp_keyword missing;
 	char why[128];
 
-	offered.keywords &= flow->smtp.offered;
-	missing = smtp_ehlo_missing(ehlo, &offered, &view);
+	offered.keywords &=
+	    flow->smtp.offered & ~(UINT32_C(1) << SMTP_KEYWORD_SIZE);
+	missing = keeps_size(flow, ehlo)
+		      ? smtp_ehlo_missing(ehlo, &offered, &view)
+		      : SMTP_KEYWORD_SIZE;
 	if (missing == SMTP_KEYWORD_COUNT)
 		return true;
 	snprintf(why, sizeof(why),

@@ -391,6 +391,21 @@ Test(flow_backend, what_a_client_was_not_offered_may_be_missing)
 	cr_assert_str_eq(backend_hears(), MAIL);
 }
 
+/* What was said counts, not what a health check found since. */
+Test(flow_backend, the_size_that_was_offered_must_be_taken)
+{
+	begin_with_ehlo(HARNESS_MAY);
+	harness_probe_found(FIRST,
+	    "250-b\r\n250-PIPELINING\r\n250-SIZE 10\r\n"
+	    "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n250 CHUNKING\r\n");
+	client_says(MAIL);
+	backend_serves("250-b\r\n250-PIPELINING\r\n250-SIZE 10\r\n"
+		       "250-ENHANCEDSTATUSCODES\r\n250-8BITMIME\r\n"
+		       "250 CHUNKING\r\n");
+	cr_assert_eq(flow_wants(&flow), FLOW_WANT_BACKEND_CLOSE);
+	say_it_failed(FIRST, FAILURE_COUNT - 1);
+}
+
 static const char *opened_by_next_session(void)
 {
 	const char *name;
