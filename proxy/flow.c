@@ -166,21 +166,29 @@ static void client_is_done(struct flow *flow, struct flow_environment *env)
 	}
 }
 
+/* What is to be looked at again; also where nothing is kept, since an answer
+ * may have waited for room. */
+static const uint8_t *kept(const struct leg *leg)
+{
+	return leg->held != NULL ? leg->held : (const uint8_t *)"";
+}
+
 static bool pump_client(struct flow *flow, struct flow_environment *env)
 {
 	struct leg *leg = &flow->client;
+	enum flow_state state = flow->state;
 	size_t used;
 
-	if (!flow->client_waits || leg->held_len == 0 || leg->held_is_wire ||
-	    flow->state == FLOW_BACKEND_OPENING)
+	if (!flow->client_waits || leg->held_is_wire ||
+	    state == FLOW_BACKEND_OPENING)
 		return false;
 	flow->client_waits = false;
-	used = flow_client_input(flow, env, leg->held, leg->held_len);
+	used = flow_client_input(flow, env, kept(leg), leg->held_len);
 	if (flow->state >= FLOW_DRAIN || leg->held_len == 0)
-		return false;
+		return flow->state != state;
 	if (!leg_hold(leg, leg->held + used, leg->held_len - used, false))
 		flow_end(flow, env, CLOSE_NO_MEMORY);
-	return used > 0;
+	return used > 0 || flow->state != state;
 }
 
 static bool pump_backend(struct flow *flow, struct flow_environment *env)
@@ -189,14 +197,14 @@ static bool pump_backend(struct flow *flow, struct flow_environment *env)
 	uint32_t tried = flow->backends_tried;
 	size_t used;
 
-	if (!flow->backend_waits || leg->held_len == 0)
+	if (!flow->backend_waits)
 		return false;
 	flow->backend_waits = false;
-	used = flow_backend_input(flow, env, leg->held, leg->held_len);
+	used = flow_backend_input(flow, env, kept(leg), leg->held_len);
 	if (flow->backend_state != FLOW_BACKEND_CONNECTED ||
 	    flow->backends_tried != tried)
 		return true;
-	if (!leg_hold(leg, leg->held + used, leg->held_len - used, false))
+	if (!leg_hold(leg, kept(leg) + used, leg->held_len - used, false))
 		flow_end(flow, env, CLOSE_NO_MEMORY);
 	return used > 0;
 }
