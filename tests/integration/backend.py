@@ -47,13 +47,17 @@ class Session:
         except OSError as error:
             raise Ended from error
 
-    def act(self, phase, line, usual):
-        """Does what the test asks for in this phase, else the usual."""
+    def choose(self, phase, line, usual):
+        """What the test asks for in this phase, else the usual."""
         action = self.backend.on.get(phase)
         if action is None:
             action = usual
-        if callable(action):
-            action = action(self, line)
+        return action(self, line) if callable(action) else action
+
+    def act(self, phase, line, usual):
+        return self.do(self.choose(phase, line, usual))
+
+    def do(self, action):
         if action == HANG:
             self.backend.released.wait()
             raise Ended
@@ -120,15 +124,16 @@ class Session:
             for line in lines)
 
     def _data(self):
-        self.body, self.pending = b"", b"\r\n" + self.pending
+        body, start = bytearray(b"\r\n" + self.pending), 0
         while True:
-            end = self.pending.find(b"\r\n.\r\n")
+            end = body.find(b"\r\n.\r\n", start)
             if end >= 0:
                 break
-            self.act("body", self.pending, lambda *_: None)
-            self.pending += self.more()
-        self.body = self.pending[2:end + 2]
-        self.pending = self.pending[end + 5:]
+            start = max(len(body) - 4, 0)
+            self.act("body", body, lambda *_: None)
+            body += self.more()
+        self.body = bytes(body[2:end + 2])
+        self.pending = bytes(body[end + 5:])
         self._complete(b"250 2.0.0 Ok: queued\r\n")
 
     def _chunk(self, _, line):
@@ -145,9 +150,11 @@ class Session:
             self.send(b"250 2.0.0 Ok: %d octets\r\n" % size)
 
     def _complete(self, answer):
-        answer = self.act("dot", self.body, answer)
-        if answer and answer.startswith(b"250"):
+        """Whoever has the 250 finds the message here."""
+        answer = self.choose("dot", self.body, answer)
+        if isinstance(answer, bytes) and answer.startswith(b"250"):
             self.messages.append(self.body)
+        self.do(answer)
 
     def _auth(self, _, line):
         words = line.split()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """One Postern of a test's own: its configuration, its log, its end."""
+import contextlib
 import os
 import pathlib
 import re
@@ -14,7 +15,7 @@ from ports import free_port
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("POSTERN_BUILD", ROOT / "build" / "asan"))
-PROGRAM = BUILD / "postern"
+PROGRAM = BUILD / "proxy" / "postern"
 
 LOG_LINE = re.compile(
     r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ (\S+)\[(\d+)\]: (.*)$")
@@ -54,8 +55,7 @@ class Listener:
 
 
 class Worker:
-    def __init__(self, words):
-        fields = dict(zip(words[::2], words[1::2]))
+    def __init__(self, fields):
         self.number = int(fields["worker"])
         self.pid = int(fields["pid"])
         self.generation = int(fields["generation"])
@@ -63,6 +63,23 @@ class Worker:
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def state(self):
+        """One letter, as ps has it; "" when there is no such process."""
+        try:
+            text = pathlib.Path(f"/proc/{self.pid}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return ""
+        return text.rsplit(")", 1)[1].split()[0]
+
+    def halt(self):
+        """Returns when it stands still: it accepts until then."""
+        os.kill(self.pid, signal.SIGSTOP)
+        eventually(lambda: self.state() in ("T", ""))
+
+    def go_on(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGCONT)
 
 
 class Status:
@@ -74,7 +91,8 @@ class Status:
         for line in text.splitlines():
             words = line.split()
             if words[:1] == ["worker"] and "pid" in words:
-                self.workers.append(Worker(words))
+                self.workers.append(
+                    Worker(dict(zip(words[::2], words[1::2]))))
             elif len(words) == 2 and words[1].isdigit():
                 self.counters[words[0]] = int(words[1])
             elif words[:1] == ["master"]:
@@ -95,7 +113,7 @@ class Postern:
             "mail_owner": "nobody",
             "maillog_file": "/dev/stdout",
             "proxy_runtime_directory": str(directory / "run"),
-            "proxy_worker_processes": "1",
+            "proxy_worker_processes": "1", "proxy_drain_timeout": "1s",
             "proxy_ring_features": features,
             "proxy_backend": " ".join(
                 getattr(backend, "address", str(backend))

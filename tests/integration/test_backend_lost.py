@@ -99,7 +99,7 @@ def test_in_the_body(fronted, backend, end):
         client.envelope()
         client.expect("DATA", 354)
         backend.on["body"] = lambda session, pending: (
-            end if b"half" in pending else None)
+            end if b"half" in bytes(pending) else None)
         client.send(b"first half\r\n")
         client.socket.settimeout(1)
         try:
@@ -170,8 +170,9 @@ def test_a_chunk_of_which_nothing_came_yet(fronted, backend):
         client.send(b"BDAT 1000 LAST\r\n")
         client.send(b"NOOP\r\n" * 100)
         client.send(b"x" * 400)
-        codes = replies_of(client.rest())
-        assert "250" not in codes, codes
+        assert client.reply().text.startswith(("451 4.3.0 ", "421 4.3.0 "))
+        client.send(b"QUIT\r\n")
+        assert replies_of(client.rest()) in ([], ["221"], ["421"])
     assert backend.messages() == []
 
 

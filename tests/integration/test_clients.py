@@ -22,14 +22,14 @@ def postern(make_postern):
         Listener(smtpd_tls_wrappermode="yes")]).start()
 
 
-def type_into(command, first=()):
+def type_into(command):
     """Types the dialogue as a person would: a line, then its reply."""
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT)
     time.sleep(1.5)
-    for line in (*first, *DIALOGUE):
-        process.stdin.write(line.replace("\n", "\r\n").encode() + b"\r\n")
+    for line in DIALOGUE:
+        process.stdin.write(line.encode() + b"\n")  # they make it CRLF
         process.stdin.flush()
         time.sleep(0.3)
     output, _ = process.communicate(timeout=20)

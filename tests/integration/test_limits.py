@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Time limits, and what happens when something runs out."""
 import contextlib
-import os
 import resource
-import signal
 import ssl
 import threading
 import time
@@ -144,6 +142,8 @@ def test_a_client_that_does_not_read(make_postern, backend):
     postern = make_postern(backend, settings={"smtpd_timeout": "2s"}).start()
     with postern.connect(receive_buffer=4096) as client:
         client.greeting()
+        client.expect("EHLO c.example.test", 250)
+        client.expect("MAIL FROM:<a@example.test>", 250)
         client.socket.settimeout(LATEST + 5)
         with took_between(1, LATEST + 10), contextlib.suppress(OSError):
             client.socket.sendall(b"NOOP\r\n" * 3000000)
@@ -277,7 +277,7 @@ def test_descriptors_are_few_from_the_start(make_postern):
             code = client.reply().code
             greeted += code == 220
             refused += code == 421
-    assert greeted > 10
+    assert greeted > 4, (greeted, refused)
     assert worker.descriptors() <= 64
     for client in clients:
         client.close()
@@ -299,10 +299,10 @@ def test_a_small_completion_queue(make_postern):
     clients = [postern.secured() for _ in range(60)]
     # All at once: they wait while the worker stands still.
     for _ in range(3):
-        os.kill(worker.pid, signal.SIGSTOP)
+        worker.halt()
         for client in clients:
             client.send(b"NOOP\r\n")
-        os.kill(worker.pid, signal.SIGCONT)
+        worker.go_on()
         for client in clients:
             assert client.reply().code == 250
     for client in clients:

@@ -241,10 +241,9 @@ def test_other_services_are_skipped_with_one_notice(make_postern):
     with open(postern.directory / "master.cf", "a") as master:
         master.write("pickup unix n - n 60 1 pickup\n"
                      f"127.0.0.1:{free_port()} inet n - n - - postscreen\n")
+    notices = postern.verb("check").stderr.splitlines()
+    assert len(notices) == 1 and "skipped" in notices[0], notices
+    assert "pickup" in notices[0] and "127.0.0.1" in notices[0]
     postern.spawn().wait_until_ready()
-    notices = [line for line in postern.text().splitlines()
-               if "skipped" in line]
-    assert len([line for line in notices if "pickup" in line]) == 1
-    assert len([line for line in notices if "postscreen" in line]) == 1
     with Client(postern.port) as client:
         client.greeting()

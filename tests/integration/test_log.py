@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Log lines: those of Postfix byte for byte, and one of ours per session."""
+import pathlib
 import re
 import ssl
 import stat
+import tempfile
 import time
 
 import pytest
@@ -213,15 +215,25 @@ SETTINGS = {"smtpd_tls_loglevel": "1", "smtpd_hard_error_limit": "4",
             "tls_preempt_cipherlist": "yes"}
 
 
+def _postfix(certificate):
+    with tempfile.TemporaryDirectory(prefix="postern-") as path:
+        postfix = Postfix(pathlib.Path(path), certificate, settings=SETTINGS)
+        yield postfix.start()
+        postfix.stop()
+
+
 @pytest.fixture(scope="module")
-def reference(tmp_path_factory, certificate):
-    """A Postfix that many of these tests share: it only serves."""
-    directory = tmp_path_factory.mktemp("reference")
-    for parent in (directory, *directory.parents[:2]):
-        parent.chmod(0o755)
-    postfix = Postfix(directory, certificate, settings=SETTINGS)
-    yield postfix.start()
-    postfix.stop()
+def reference(certificate):
+    """The Postfix that is compared with; nobody else talks to it."""
+    for postfix in _postfix(certificate):
+        eventually(lambda: "disconnect" in postfix.log())
+        yield postfix
+
+
+@pytest.fixture(scope="module")
+def behind(certificate):
+    """One that stands behind Postern."""
+    yield from _postfix(certificate)
 
 
 def postfix_lines(postfix, start):
@@ -233,7 +245,7 @@ def postfix_lines(postfix, start):
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
-def test_lines_are_those_of_postfix(make_postern, reference, name):
+def test_lines_are_those_of_postfix(make_postern, reference, behind, name):
     scenario = SCENARIOS[name]
     start = (reference.root / "maillog").stat().st_size
     scenario(reference.port)
@@ -243,9 +255,8 @@ def test_lines_are_those_of_postfix(make_postern, reference, name):
         postfix_lines(reference, start)) == sessions)
     expected = postfix_lines(reference, start)
 
-    settings = dict(SETTINGS)
-    postern = make_postern(f"inet:127.0.0.1:{reference.port}",
-                           settings=settings).start()
+    postern = make_postern(f"inet:127.0.0.1:{behind.port}",
+                           settings=SETTINGS).start()
     postern.mark()
     scenario(postern.port)
     postern.wait_for_log("^disconnect", count=sessions)

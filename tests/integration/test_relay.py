@@ -94,7 +94,9 @@ def test_identity_is_never_taken_from_a_client(session, backend, line):
 
 
 def test_an_unknown_verb_is_passed(session, backend):
+    """In clear too, once there is a backend."""
     backend.on["XSTRANGE"] = b"250 strange\r\n"
+    session.mail()
     assert session.command("XSTRANGE a=b").raw == b"250 strange\r\n"
     session.mail()
     session.quit()
@@ -104,10 +106,10 @@ def test_an_unknown_verb_is_passed(session, backend):
 def test_an_unknown_verb_must_not_change_what_bytes_mean(
         fronted, backend, session, code):
     backend.on["XSTRANGE"] = code + b" go on\r\n"
-    session.send(b"XSTRANGE\r\n")
+    session.expect("VRFY someone", 252)
+    session.send(b"XSTRANGE\r\nNOOP\r\n")
     assert code not in session.rest()
     assert reason(fronted) == "BACKEND_UNEXPECTED"
-    assert "MAIL" not in backend.verbs()
 
 
 # Authentication.
@@ -391,7 +393,8 @@ def test_nonsense_of_a_backend_ends_the_session(fronted, session, backend,
     backend.on["MAIL"] = answer
     session.send(b"MAIL FROM:<a@example.test>\r\n")
     rest = session.rest()
-    assert rest == b"" or rest.startswith(b"421 4.3.0 "), rest
+    # Nothing, ours, or what went by of a reply: never a mixture.
+    assert rest in (b"", b"250-a\r\n") or rest.startswith(b"421 4.3.0 "), rest
     assert reason(fronted) == "BACKEND_MALFORMED"
 
 

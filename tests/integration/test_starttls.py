@@ -67,7 +67,7 @@ def test_bytes_soon_after_starttls_are_never_obeyed(fronted, backend,
 
 
 @pytest.mark.parametrize("text", [
-    b"EHLO evil.example.test\r\n", b"QUIT\r\n", b"\x80\x2e\x01\x03\x01",
+    b"EHLO evil.example.test\r\n", b"QUIT\r\n", b"\x80\x2e\x01\x03\x01" + b"A" * 60,
     b"\x16\x03\x01\xff\xff" + b"A" * 300])
 def test_clear_text_after_the_220_ends_the_session(fronted, text):
     with fronted.connect() as client:
