@@ -250,18 +250,20 @@ static int stop(const struct command_line *line)
 	return fail("the master has not ended yet");
 }
 
-/* What is wrong is told right here too. The master looks for itself: it has the
- * last word, and its log says that a reload was refused, and why. */
-static void tell_findings(const char *directory)
+/* What a bad file is told for right here, without troubling the master. */
+static bool check_files(const char *directory)
 {
 	struct services *services;
 	struct report report;
+	bool is_good;
 
 	report_init(&report);
 	services = services_load(directory, &report);
+	is_good = services != NULL;
 	findings_print(&report, 0, stderr);
 	services_destroy(&services);
 	report_finish(&report);
+	return is_good;
 }
 
 static int reload_and_wait(pid_t master, const struct state *state)
@@ -294,9 +296,8 @@ static int reload(const struct command_line *line)
 	const struct state *state;
 	int status;
 
-	if (master == 0)
+	if (master == 0 || !check_files(line->directory))
 		return EXIT_FAILURE;
-	tell_findings(line->directory);
 	state = open_state(runtime);
 	if (state == NULL)
 		return EXIT_FAILURE;
