@@ -285,6 +285,18 @@ static bool pipelines_improperly(struct turn *turn)
 	return true;
 }
 
+/* RFC 3030, 2: the octets of a chunk follow its command whatever the answer is.
+ * What is no command must not be read as one. */
+static bool brings_octets(const struct smtp_command *command)
+{
+	uint64_t size;
+	bool last;
+	return command->verb == SMTP_VERB_BDAT &&
+	       smtp_bdat_parse(
+		   command->argument, command->argument_len, &size, &last) &&
+	       size > 0;
+}
+
 static void break_off_foreigner(struct turn *turn, const struct smtp_line *line)
 {
 	came(turn->client, SMTP_VERB_UNKNOWN);
@@ -318,6 +330,8 @@ static void obey_line(struct turn *turn)
 	    !precedes_tls(verb)) {
 		count_error(client);
 		reply(turn, "530 5.7.0 Must issue a STARTTLS command first");
+		if (brings_octets(&turn->command))
+			close_because(turn, SMTP_END_CLIENT_BAD_BDAT);
 		return;
 	}
 	if (pipelines_improperly(turn))
