@@ -235,7 +235,7 @@ static const struct row {
     {ENCRYPT, false, false, "RSET\r\nVRFY a\r\nETRN a\r\nAUTH PLAIN\r\n",
 	MUST_TLS MUST_TLS MUST_TLS MUST_TLS,
 	"auth=0/1 rset=0/1 vrfy=0/1 etrn=0/1 commands=0/4"},
-    {ENCRYPT, false, false, "XFORWARD NAME=a\r\nBDAT 5 LAST\r\n",
+    {ENCRYPT, false, false, "XFORWARD NAME=a\r\nBDAT LAST\r\n",
 	MUST_TLS MUST_TLS, "xforward=0/1 bdat=0/1 commands=0/2"},
     {ENCRYPT, false, false, "FOO\r\nXCLIENT NAME=a\r\nNOOP\r\nHELO a\r\n",
 	WHAT NO_RIGHT OK "250 gate.example\r\n",
