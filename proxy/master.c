@@ -95,6 +95,8 @@ static void serve(struct master *master, struct services *services,
 {
 	int signal_fd = watch_signals();
 
+	/* It holds each worker's socket of each listener. */
+	privileges_raise_descriptors();
 	if (signal_fd == -1 || !create_shared(master, report)) {
 		if (signal_fd == -1)
 			report_add(report, REPORT_ERROR, NULL, "signalfd: %s",
