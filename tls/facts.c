@@ -2,7 +2,6 @@
 #include "tls/facts.h"
 
 #include <assert.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 
 #include "tls/handles.h"
 #include "tls/openssl_compat.h"
+#include "tls/phrase.h"
 #include "tls/sni.h"
 
 static void copy_name(char *out, size_t out_size, const char *name)
@@ -219,66 +219,26 @@ const char *tls_trust_word(enum tls_trust trust)
 	return "";
 }
 
-struct line {
-	char *text;
-	size_t size;
-	size_t len;
-};
-
-__attribute__((format(printf, 2, 3))) static void append(
-    struct line *line, const char *format, ...)
-{
-	va_list arguments;
-	int len;
-
-	if (line->len + 1 >= line->size)
-		return;
-	va_start(arguments, format);
-	len = vsnprintf(
-	    line->text + line->len, line->size - line->len, format, arguments);
-	va_end(arguments);
-	if (len > 0)
-		line->len += (size_t)len;
-	if (line->len >= line->size)
-		line->len = line->size - 1;
-}
-
-/* role: "key-exchange", "server-signature"; digest_role: NULL or
- * "server-digest" */
-static void append_algorithm(struct line *line, const char *role,
-    const char *digest_role, const struct tls_algorithm *algorithm)
-{
-	if (algorithm->name[0] == '\0')
-		return;
-	append(line, " %s %s", role, algorithm->name);
-	if (algorithm->curve[0] != '\0')
-		append(line, " (%s)", algorithm->curve);
-	else if (algorithm->bits > 0)
-		append(line, " (%d bits)", algorithm->bits);
-	if (digest_role != NULL && algorithm->digest[0] != '\0')
-		append(line, " %s %s", digest_role, algorithm->digest);
-}
-
 size_t tls_facts_summary(const struct tls_facts *facts, const char *direction,
     const char *peer, char *out, size_t out_size)
 {
-	struct line line = {out, out_size, 0};
+	struct tls_phrase phrase = tls_phrase_begin(out, out_size);
 
-	if (out_size > 0)
-		out[0] = '\0';
-	append(&line, "%s TLS connection established %s %s",
+	tls_phrase_add(&phrase, "%s TLS connection established %s %s",
 	    tls_trust_word(facts->trust), direction, peer);
 	if (facts->sni[0] != '\0')
-		append(&line, " to %s", facts->sni);
-	append(&line, ": %s with cipher %s (%d/%d bits)", facts->protocol,
-	    facts->cipher, facts->cipher_bits, facts->cipher_bits_of_algorithm);
+		tls_phrase_add(&phrase, " to %s", facts->sni);
+	tls_phrase_add(&phrase, ": %s with cipher %s (%d/%d bits)",
+	    facts->protocol, facts->cipher, facts->cipher_bits,
+	    facts->cipher_bits_of_algorithm);
 	/* Older versions have these in the cipher's name. */
 	if (strcmp(facts->protocol, "TLSv1.3") != 0)
-		return line.len;
-	append_algorithm(&line, "key-exchange", NULL, &facts->key_exchange);
-	append_algorithm(&line, "server-signature", "server-digest",
+		return phrase.len;
+	tls_phrase_add_algorithm(
+	    &phrase, "key-exchange", NULL, &facts->key_exchange);
+	tls_phrase_add_algorithm(&phrase, "server-signature", "server-digest",
 	    &facts->server_signature);
-	append_algorithm(&line, "client-signature", "client-digest",
+	tls_phrase_add_algorithm(&phrase, "client-signature", "client-digest",
 	    &facts->client_signature);
-	return line.len;
+	return phrase.len;
 }
