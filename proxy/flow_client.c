@@ -403,6 +403,7 @@ void flow_handshake_turn(struct flow *flow, struct flow_environment *env)
 	case TLS_WANT_ROOM:
 	case TLS_CLOSED:
 	case TLS_FAILED:
+	case TLS_WAIT: /* no gate is set */
 		flow_handshake_failed(flow, env, CLOSE_HANDSHAKE_FAILED, NULL);
 		break;
 	}

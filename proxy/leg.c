@@ -190,6 +190,7 @@ enum leg_result leg_decrypt(struct leg *leg, struct buffer_pool *pool,
 			return LEG_OK;
 		case TLS_WANT_ROOM:
 		case TLS_FAILED:
+		case TLS_WAIT: /* no gate is set */
 			leg->broken = true;
 			return LEG_BROKEN;
 		}

@@ -12,9 +12,6 @@
 #include "proxy/state.h"
 #include "smtp/ehlo.h"
 
-/* Postfix's medium grade, without the suites that authenticate nobody. */
-#define CIPHER_LIST "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH:!aNULL"
-
 /* What tls/ tells about a context, with the place of the parameter. */
 struct finder {
 	const struct settings *settings;
@@ -124,8 +121,21 @@ static void read_tls(struct service *service, struct report *report)
 				  : settings->smtpd_tls_protocols,
 	    .protocols_parameter = enforced ? "smtpd_tls_mandatory_protocols"
 					    : "smtpd_tls_protocols",
-	    .groups = settings->tls_eecdh_auto_curves,
-	    .cipher_list = CIPHER_LIST,
+'	    .groups = {.smtpd_tls_eecdh_grade = "auto",
+		.tls_eecdh_strong_curve = "",
+		.tls_eecdh_ultra_curve = "",
+		.tls_eecdh_auto_curves = settings->tls_eecdh_auto_curves,
+		.tls_ffdhe_auto_groups = ""},
+	    .ciphers = {.grade = "medium",
+		.grade_parameter = "smtpd_tls_ciphers",
+		.tls_high_cipherlist = "aNULL:-aNULL:HIGH:@STRENGTH",
+		.tls_medium_cipherlist =
+		    "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH",
+		.tls_null_cipherlist = "eNULL:!aNULL",
+		.smtpd_tls_exclude_ciphers = "",
+		.smtpd_tls_mandatory_exclude_ciphers =
+		    enforced ? "aNULL" : ""},
+	    .proxy_tls_quick_key_check = true,
 	    .prefer_server_ciphers = settings->tls_preempt_cipherlist,
 	    .session_timeout_s =
 		(int)settings->smtpd_tls_session_cache_timeout_s,

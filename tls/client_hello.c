@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tls/client_hello.h"
 
+#include "tls/exchange.h"
 #include "tls/handles.h"
 #include "tls/sni.h"
 
@@ -12,7 +13,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *argument)
 		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
-	return SSL_CLIENT_HELLO_SUCCESS;
+	return tls_exchange_choose(tls_session_of(ssl), alert);
 }
 
 void tls_client_hello_watch(SSL_CTX *ctx)

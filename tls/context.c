@@ -8,14 +8,15 @@
 #include <openssl/evp.h>
 #include <openssl/ssl.h>
 
+#include "tls/algorithms.h"
 #include "tls/certificates.h"
 #include "tls/chains.h"
 #include "tls/client_hello.h"
 #include "tls/findings.h"
-#include "tls/groups.h"
 #include "tls/handles.h"
+#include "tls/keylog.h"
+#include "tls/library.h"
 #include "tls/options.h"
-#include "tls/protocols.h"
 #include "tls/tickets.h"
 #include "tls/verify.h"
 
@@ -45,86 +46,9 @@ static void set_invariants(SSL_CTX *ctx)
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
 	/* Early data can be replayed (RFC 8446, 8): no MAIL twice. */
 	SSL_CTX_set_max_early_data(ctx, 0);
-	/* Of TLS 1.2 and below; the prime is chosen by the certificate's key.
-	 */
-	SSL_CTX_set_dh_auto(ctx, 1);
-}
-
-static bool allows_any(const struct tls_protocols *protocols, int ceiling)
-{
-	for (int version = TLS1_VERSION; version <= ceiling; version++)
-		if (tls_protocols_allow(protocols, version))
-			return true;
-	return false;
-}
-
-static void set_protocols(SSL_CTX *ctx,
-    const struct tls_context_options *options,
-    struct tls_protocols *protocols_out, struct tls_findings *findings)
-{
-	char bad[64];
-
-	if (!tls_protocols_parse(
-		options->protocols, protocols_out, bad, sizeof(bad))) {
-		tls_findings_error(findings, options->protocols_parameter,
-		    "\"%s\" is no protocol version; must be a list such as "
-		    "\">=TLSv1.2\" or \"!TLSv1.1, !TLSv1\", with the versions "
-		    "TLSv1, TLSv1.1, TLSv1.2, TLSv1.3",
-		    bad);
-		return;
-	}
-	if (!allows_any(protocols_out, TLS1_3_VERSION)) {
-		tls_findings_error(findings, options->protocols_parameter,
-		    "leaves no protocol version; must allow TLSv1.2 or "
-		    "TLSv1.3");
-		return;
-	}
-	/* Set even when there is no bound: the system's configuration of
-	 * OpenSSL has one, too, and main.cf rules. */
-	SSL_CTX_set_options(ctx, protocols_out->excluded);
-	if (SSL_CTX_set_min_proto_version(ctx, protocols_out->floor) != 1 ||
-	    SSL_CTX_set_max_proto_version(ctx, protocols_out->ceiling) != 1)
-		tls_findings_error(findings, options->protocols_parameter,
-		    "%s supports none of these protocol versions",
-		    OpenSSL_version(OPENSSL_VERSION));
-}
-
-static void set_ciphers(SSL_CTX *ctx, const struct tls_context_options *options,
-    struct tls_findings *findings)
-{
-	if (options->prefer_server_ciphers)
-		SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
-	if (options->cipher_list[0] == '\0')
-		return;
-	if (SSL_CTX_set_cipher_list(ctx, options->cipher_list) != 1)
-		tls_findings_error(findings, "tls_medium_cipherlist",
-		    "\"%s\": %s; must be a list as ciphers(1) describes it",
-		    options->cipher_list, tls_findings_library_reason());
-}
-
-static bool has_anonymous_suite(const SSL_CTX *ctx)
-{
-	const STACK_OF(SSL_CIPHER) *ciphers = SSL_CTX_get_ciphers(ctx);
-
-	for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++)
-		if (SSL_CIPHER_get_auth_nid(sk_SSL_CIPHER_value(ciphers, i)) ==
-		    NID_auth_null)
-			return true;
-	return false;
-}
-
-static void check_without_certificates(const SSL_CTX *ctx,
-    const struct tls_protocols *protocols, struct tls_findings *findings)
-{
-	if (!allows_any(protocols, TLS1_2_VERSION))
-		tls_findings_error(findings, "smtpd_tls_cert_file",
-		    "none: TLSv1.3 needs a certificate; must be a PEM file, or "
-		    "the protocols must allow TLSv1.2");
-	else if (!has_anonymous_suite(ctx))
-		tls_findings_error(findings, "smtpd_tls_cert_file",
-		    "none: only anonymous suites do without a certificate, and "
-		    "the cipher list has none; must be a PEM file, or aNULL "
-		    "must not be excluded");
+	/* A resumed session has keys of its own (psk_dhe_ke), whatever the
+	 * configuration of OpenSSL says. */
+	SSL_CTX_clear_options(ctx, SSL_OP_ALLOW_NO_DHE_KEX);
 }
 
 /* A ticket holds the session id context of the session that it stands for, and
@@ -182,8 +106,7 @@ static void clear_workarounds(
 }
 
 static void set_certificates(SSL_CTX *ctx,
-    const struct tls_context_options *options,
-    const struct tls_protocols *protocols, struct tls_findings *findings)
+    const struct tls_context_options *options, struct tls_findings *findings)
 {
 	unsigned char session_context[SHA256_DIGEST_LENGTH];
 	EVP_MD_CTX *identity = EVP_MD_CTX_new();
@@ -199,9 +122,7 @@ static void set_certificates(SSL_CTX *ctx,
 	/* With its NUL, so that no certificate continues the name. */
 	EVP_DigestUpdate(
 	    identity, options->service, strlen(options->service) + 1);
-	if (tls_certificates_load(ctx, options, identity, findings) == 0 &&
-	    tls_certificates_unwanted(options))
-		check_without_certificates(ctx, protocols, findings);
+	tls_certificates_load(ctx, options, identity, findings);
 	if (tls_certificates_unwanted(options) &&
 	    tls_verify_asks(&options->peer))
 		tls_findings_error(findings, "smtpd_tls_ask_ccert",
@@ -213,33 +134,49 @@ static void set_certificates(SSL_CTX *ctx,
 	tls_chains_apply(ctx, &options->sni, session_context, findings);
 }
 
+static SSL_CTX *make_handle(const struct tls_library *library)
+{
+	return SSL_CTX_new_ex(
+	    library->handle, library->query, TLS_server_method());
+}
+
+/* The order matters: keys are checked against the security level, the prime
+ * follows the certificates, tickets know whom they are bound to. */
+static void apply(SSL_CTX *ctx, const struct tls_library *library,
+    const struct tls_context_options *options, struct tls_findings *findings)
+{
+	struct tls_exchange_policy policy;
+
+	set_invariants(ctx);
+	set_options(ctx, options->tls_ssl_options, findings);
+	clear_workarounds(ctx, options->tls_disable_workarounds, findings);
+	tls_algorithms_apply(ctx, library, options, &policy, findings);
+	set_certificates(ctx, options, findings);
+	tls_algorithms_finish(ctx, library, options, &policy, findings);
+	tls_tickets_apply(ctx, options, findings);
+	tls_client_hello_watch(ctx);
+	tls_keylog_apply(ctx, options->proxy_tls_keylog_file, findings);
+}
+
 struct tls_context *tls_context_create(
     const struct tls_context_options *options, const struct tls_report *report)
 {
 	struct tls_findings findings = {report, false};
-	struct tls_protocols protocols;
-	struct tls_context *context = OPENSSL_zalloc(sizeof(*context));
+	const struct tls_library *library =
+	    tls_library_find(options, &findings);
+	struct tls_context *context;
 
+	if (library == NULL)
+		return NULL;
+	context = OPENSSL_zalloc(sizeof(*context));
 	if (context != NULL)
-		context->ctx = SSL_CTX_new(TLS_server_method());
-	if (context == NULL || context->ctx == NULL) {
+		context->ctx = make_handle(library);
+	if (context != NULL && context->ctx != NULL)
+		apply(context->ctx, library, options, &findings);
+	else
 		tls_findings_error(&findings, options->protocols_parameter,
 		    "OpenSSL cannot make a context: %s",
 		    tls_findings_library_reason());
-		tls_context_destroy(&context);
-		return NULL;
-	}
-	set_invariants(context->ctx);
-	set_options(context->ctx, options->tls_ssl_options, &findings);
-	clear_workarounds(
-	    context->ctx, options->tls_disable_workarounds, &findings);
-	set_protocols(context->ctx, options, &protocols, &findings);
-	set_ciphers(context->ctx, options, &findings);
-	tls_groups_apply(
-	    context->ctx, options->groups, "tls_eecdh_auto_curves", &findings);
-	set_certificates(context->ctx, options, &protocols, &findings);
-	tls_tickets_apply(context->ctx, options, &findings);
-	tls_client_hello_watch(context->ctx);
 	ERR_clear_error();
 	if (findings.failed)
 		tls_context_destroy(&context);

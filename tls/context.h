@@ -53,6 +53,40 @@ struct tls_ticket_options {
 	bool refuse_tls12;
 };
 
+/* Key-exchange groups; lists are in order, by blanks. A name that OpenSSL does
+ * not know is skipped. */
+struct tls_group_options {
+	const char *smtpd_tls_eecdh_grade; /* none, strong, ultra, auto */
+	const char *tls_eecdh_strong_curve, *tls_eecdh_ultra_curve;
+	const char *tls_eecdh_auto_curves;
+	const char *tls_ffdhe_auto_groups; /* behind those of the grade */
+};
+
+/* proxy_tls_forward_secrecy */
+enum tls_forward_secrecy {
+	/* EECDH before EDH before all else, whatever the strength. */
+	TLS_FORWARD_SECRECY_PREFER,
+	/* As prefer, and nothing else: no RSA key exchange, no plain PSK, no
+	 * resumption in TLS 1.2 and below. */
+	TLS_FORWARD_SECRECY_REQUIRE,
+	/* The order of the grade's list. */
+	TLS_FORWARD_SECRECY_NO,
+};
+
+/* Suites. Lists are in OpenSSL's language, and for TLS 1.2 and below. */
+struct tls_cipher_options {
+	/* The grade in force (high, medium, null; low and export mean medium),
+	 * and the parameter it came from. */
+	const char *grade, *grade_parameter;
+	const char *tls_high_cipherlist, *tls_medium_cipherlist;
+	const char *tls_null_cipherlist;
+	const char *smtpd_tls_exclude_ciphers;
+	/* "" where TLS is not enforced. */
+	const char *smtpd_tls_mandatory_exclude_ciphers;
+	const char *proxy_tls_ciphersuites; /* TLS 1.3; "": OpenSSL's */
+	enum tls_forward_secrecy forward_secrecy;
+};
+
 /* Values of main.cf parameters of the same name; "" means not set. Borrowed for
  * the call. */
 struct tls_context_options {
@@ -62,12 +96,17 @@ struct tls_context_options {
 	const char *smtpd_tls_eccert_file, *smtpd_tls_eckey_file;
 	/* The list in force, and the parameter it came from. */
 	const char *protocols, *protocols_parameter;
-	/* tls_eecdh_auto_curves: key-exchange groups in order, by blanks */
-	const char *groups;
-	/* TLS 1.2 and below, in OpenSSL's language: what the grade's list, such
-	 * as tls_medium_cipherlist, comes to. */
-	const char *cipher_list;
+	struct tls_group_options groups;
+	struct tls_cipher_options ciphers;
 	bool prefer_server_ciphers; /* tls_preempt_cipherlist */
+	const char *smtpd_tls_dh1024_param_file, *smtpd_tls_dh512_param_file;
+	/* EDH and EECDH at their real price (tls/quick_check.h). Of no effect
+	 * under a FIPS provider. */
+	bool proxy_tls_quick_key_check;
+	/* The secrets of all sessions go there, for debugging. */
+	const char *proxy_tls_keylog_file;
+	/* For the library context of OpenSSL in which the context is made. */
+	const char *tls_config_file, *tls_config_name;
 	/* smtpd_tls_session_cache_timeout: how long a ticket is honoured. 0:
 	 * none are issued; from 1 to 119 counts as 120. */
 	int session_timeout_s;

@@ -10,6 +10,7 @@
 #include <openssl/objects.h>
 #include <openssl/ssl.h>
 
+#include "tls/exchange.h"
 #include "tls/handles.h"
 #include "tls/openssl_compat.h"
 #include "tls/phrase.h"
@@ -111,6 +112,9 @@ static void read_exchange_12(SSL *ssl, struct tls_facts *facts)
 	case NID_kx_dhe:
 	case NID_kx_dhe_psk:
 		copy_name(exchange->name, sizeof(exchange->name), "DHE");
+		/* OpenSSL has forgotten the group, but it has one alone. */
+		exchange->bits =
+		    tls_exchange_policy_of(SSL_get_SSL_CTX(ssl))->dh.bits;
 		secret(facts, true, "dhe");
 		break;
 	case NID_kx_rsa:

@@ -17,6 +17,7 @@ SSL *tls_session_handle(const struct tls_session *session);
 struct tls_session *tls_session_of(const SSL *ssl);
 
 /* What callbacks leave in a session; kept there, not understood. */
+struct tls_exchange *tls_session_exchange(struct tls_session *session);
 struct tls_verdict *tls_session_verdict(struct tls_session *session);
 struct tls_sni_choice *tls_session_sni_choice(struct tls_session *session);
 

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "tls/exchange.h"
 #include "tls/fault.h"
 #include "tls/handles.h"
 #include "tls/sni.h"
@@ -25,6 +26,7 @@ struct tls_session {
 	int alert;
 	unsigned records_without_data;
 	bool established;
+	struct tls_exchange exchange;
 	struct tls_verdict verdict;
 	struct tls_sni_choice sni_choice;
 };
@@ -43,7 +45,8 @@ static void fail_as_library_says(struct tls_session *session)
 	tls_fault_read(session->established, &cause);
 	session->alert = cause.alert;
 	session->library_errors = cause.errors;
-	fail(session, cause.fault);
+	fail(session,
+	    session->exchange.is_refused ? TLS_FAULT_EDH_REFUSED : cause.fault);
 }
 
 /* What the last call into OpenSSL, which did not do all, means. */
@@ -57,6 +60,8 @@ static enum tls_status status_of(struct tls_session *session, int result)
 		return TLS_FAILED;
 	case SSL_ERROR_WANT_WRITE:
 		return TLS_WANT_ROOM;
+	case SSL_ERROR_WANT_CLIENT_HELLO_CB:
+		return TLS_WAIT;
 	case SSL_ERROR_ZERO_RETURN:
 		if (session->established)
 			return TLS_CLOSED;
@@ -128,6 +133,21 @@ free_session:
 	OPENSSL_free(session);
 	ERR_clear_error();
 	return NULL;
+}
+
+struct tls_session *tls_session_create_without_edh(struct tls_context *context)
+{
+	struct tls_session *session = tls_session_create(context);
+
+	if (session != NULL)
+		session->exchange.without_edh = true;
+	return session;
+}
+
+void tls_session_set_edh_gate(
+    struct tls_session *session, const struct tls_edh_gate *gate)
+{
+	session->exchange.gate = *gate;
 }
 
 void tls_session_destroy(struct tls_session **session)
@@ -278,6 +298,11 @@ const char *tls_session_library_errors(const struct tls_session *session)
 SSL *tls_session_handle(const struct tls_session *session)
 {
 	return session->ssl;
+}
+
+struct tls_exchange *tls_session_exchange(struct tls_session *session)
+{
+	return &session->exchange;
 }
 
 struct tls_session *tls_session_of(const SSL *ssl)

@@ -36,6 +36,8 @@ enum tls_status {
 	TLS_WANT_ROOM,	/* `out` is full; come again with room, the same data */
 	TLS_CLOSED,	/* close_notify came; it can still be written to */
 	TLS_FAILED,	/* see tls_session_fault; only destroy may follow */
+	TLS_WAIT,	/* of the handshake: the EDH gate said so; come again,
+			 * with or without input, and it is asked again */
 };
 
 /* Why a handshake or a connection failed, in a few stable words. The table is
@@ -49,6 +51,30 @@ enum tls_fault {
 
 /* A server session. NULL without memory. */
 struct tls_session *tls_session_create(struct tls_context *context);
+
+/* The same without EDH: no DHE suites, no FFDHE groups. */
+struct tls_session *tls_session_create_without_edh(struct tls_context *context);
+
+/* What is said of EDH with this client. */
+enum tls_edh_verdict {
+	TLS_EDH_ALLOW,	 /* the session may end in it, or in another one */
+	TLS_EDH_WITHOUT, /* as tls_session_create_without_edh */
+	TLS_EDH_WAIT,	 /* the handshake returns TLS_WAIT */
+	TLS_EDH_REFUSE,	 /* it fails, with handshake_failure(40) */
+};
+
+/* Asked when the ClientHello is there and the session may end in EDH: client
+ * and context have it in common, in the version that they will speak. Whether
+ * it did is told by the facts. client_can_do_ecdhe: so it may end in EECDH
+ * instead. Not asked again after ALLOW and WITHOUT. */
+struct tls_edh_gate {
+	void *argument; /* good until the handshake is over */
+	enum tls_edh_verdict (*ask)(void *argument, bool client_can_do_ecdhe);
+};
+
+/* Before the handshake. Without a gate EDH is as the context has it. */
+void tls_session_set_edh_gate(
+    struct tls_session *session, const struct tls_edh_gate *gate);
 
 /* Accepts NULL inside; sets it to NULL. */
 void tls_session_destroy(struct tls_session **session);

@@ -370,7 +370,7 @@ Test(certificates, none_needs_anonymous_suites)
 	    "error smtpd_tls_cert_file: none: only anonymous suites do without "
 	    "a certificate, and the cipher list has none; must be a PEM file, "
 	    "or aNULL must not be excluded\n");
-	options.cipher_list = "aNULL:HIGH";
+	options.ciphers.tls_medium_cipherlist = "aNULL:HIGH";
 	expect(&options, true, "%s", "");
 	options.protocols = ">=TLSv1.3";
 	expect(&options, false,

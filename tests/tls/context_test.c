@@ -131,15 +131,15 @@ Test(context, ciphers)
 {
 	struct tls_context_options options =
 	    fixture_options(fixture_chain("p256"));
-	struct tls_context *context;
 
-	options.cipher_list = "BANANA";
+	options.ciphers.tls_medium_cipherlist = "BANANA";
 	expect_failure(&options,
 	    "error tls_medium_cipherlist: \"BANANA\": no cipher match; must be "
 	    "a list as ciphers(1) describes it\n");
-	options.cipher_list = "";
-	context = create(&options);
-	tls_context_destroy(&context);
+	options.ciphers.tls_medium_cipherlist = "";
+	expect_failure(&options,
+	    "error tls_medium_cipherlist: \"\": no cipher match; must be a list "
+	    "as ciphers(1) describes it\n");
 }
 
 Test(context, groups)
@@ -161,7 +161,7 @@ Test(context, groups)
 		struct tls_context *context;
 		const char *told = fixture_findings;
 
-		options.groups = rows[i].groups;
+		options.groups.tls_eecdh_auto_curves = rows[i].groups;
 		context = create(&options);
 		if (rows[i].findings[0] != '\0') {
 			told = strstr(told, " does not");
@@ -188,7 +188,7 @@ Test(context, no_group_is_an_error)
 		    fixture_options(fixture_chain("p256"));
 		char expected[256];
 
-		options.groups = rows[i];
+		options.groups.tls_eecdh_auto_curves = rows[i];
 		fixture_findings[0] = '\0';
 		cr_assert_null(tls_context_create(&options, &fixture_report));
 		snprintf(expected, sizeof(expected),
@@ -212,7 +212,7 @@ Test(context, groups_in_order)
 	SSL_CTX *client_ctx = fixture_client_ctx(0x0303, 0x0303);
 
 	SSL_CTX_set1_groups_list(client_ctx, "P-521:X25519:P-384:P-256");
-	options.groups = "P-384 banana secp384r1 X25519 x25519 secp521r1";
+	options.groups.tls_eecdh_auto_curves = "P-384 banana secp384r1 X25519 x25519 secp521r1";
 	context = create(&options);
 	link_open(&link, context, client_ctx);
 	cr_assert(link_handshake(&link));

@@ -98,8 +98,8 @@ static struct tls_context *context_of(const struct row *row)
 	else
 		options.smtpd_tls_chain_files = fixture_chain(row->key);
 	options.protocols = row->protocols;
-	options.groups = row->groups;
-	options.cipher_list = "ALL:!eNULL";
+	options.groups.tls_eecdh_auto_curves = row->groups;
+	options.ciphers.tls_medium_cipherlist = "ALL:!eNULL";
 	context = tls_context_create(&options, &fixture_report);
 	cr_assert_not_null(context, "%s", fixture_findings);
 	return context;

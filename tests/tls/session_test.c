@@ -481,7 +481,7 @@ Test(session, no_shared_cipher)
 	SSL_CTX *client_ctx =
 	    fixture_client_ctx(TLS1_2_VERSION, TLS1_2_VERSION);
 
-	options.cipher_list = "ECDHE-RSA-AES128-GCM-SHA256";
+	options.ciphers.tls_medium_cipherlist = "ECDHE-RSA-AES128-GCM-SHA256";
 	SSL_CTX_set_cipher_list(client_ctx, "ECDHE-RSA-AES256-GCM-SHA384");
 	expect_error_line(
 	    fail_handshake(&options, client_ctx, TLS_FAULT_NO_SHARED_CIPHER,
