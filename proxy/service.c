@@ -121,7 +121,7 @@ static void read_tls(struct service *service, struct report *report)
 				  : settings->smtpd_tls_protocols,
 	    .protocols_parameter = enforced ? "smtpd_tls_mandatory_protocols"
 					    : "smtpd_tls_protocols",
-'	    .groups = {.smtpd_tls_eecdh_grade = "auto",
+	    .groups = {.smtpd_tls_eecdh_grade = "auto",
 		.tls_eecdh_strong_curve = "",
 		.tls_eecdh_ultra_curve = "",
 		.tls_eecdh_auto_curves = settings->tls_eecdh_auto_curves,
