@@ -48,9 +48,6 @@ struct tls_ticket_options {
 	/* Whether keys are still good, in seconds of the clock with which they
 	 * are rotated. NULL: tls_ticket_keys_now(). */
 	int64_t (*now)(void);
-	/* For forward secrecy: TLS 1.2 resumes with the old session's secret.
-	 */
-	bool refuse_tls12;
 };
 
 /* Key-exchange groups; lists are in order, by blanks. A name that OpenSSL does

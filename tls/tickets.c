@@ -28,7 +28,6 @@ struct policy {
 	const struct tls_ticket_keys *keys;
 	const EVP_CIPHER *cipher;
 	int64_t (*now)(void);
-	bool refuse_tls12;
 };
 
 static void free_policy(void *parent, void *policy, CRYPTO_EX_DATA *data,
@@ -132,10 +131,6 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
 	struct tls_ticket_key_set set;
 	int result;
 
-	/* In TLS 1.2 an empty ticket says that there is none (RFC 5077, 3.3).
-	 */
-	if (policy->refuse_tls12 && SSL_version(ssl) < TLS1_3_VERSION)
-		return TICKET_UNKNOWN;
 	if (!tls_ticket_keys_copy(policy->keys, &set))
 		set.key_count = 0;
 	assert(set.key_count <= TLS_TICKET_KEYS_MAX);
@@ -181,7 +176,6 @@ static void set_keys(SSL_CTX *ctx, const struct tls_ticket_options *options,
 	policy->keys = options->keys;
 	policy->cipher = cipher;
 	policy->now = options->now != NULL ? options->now : tls_ticket_keys_now;
-	policy->refuse_tls12 = options->refuse_tls12;
 	SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket);
 }
 
@@ -205,9 +199,6 @@ void tls_tickets_apply(SSL_CTX *ctx, const struct tls_context_options *options,
 
 	/* A cache would belong to one worker of many, and grow. */
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	/* A session of TLS 1.3 without a fresh exchange is as forward secret as
-	 * its ticket's key: psk_dhe_ke alone (RFC 8446, 2.2). */
-	SSL_CTX_clear_options(ctx, SSL_OP_ALLOW_NO_DHE_KEX);
 	if (name[0] != '\0')
 		cipher = find_cipher(name, findings);
 	if (timeout_s <= 0 || cipher == NULL ||
