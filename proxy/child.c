@@ -30,6 +30,8 @@ static const char *confine(const struct child_options *options)
 
 	if (!state_confine(worker->state, worker->block, worker->is_control))
 		return "confine the shared state";
+	if (!shared_confine(worker->services->shared))
+		return "confine the keys of session tickets";
 	keep_own_descriptors(worker);
 	privileges_raise_descriptors();
 	if (!privileges_drop(options->privileges))

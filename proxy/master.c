@@ -199,7 +199,7 @@ static struct services *prepare(
     struct master *master, int *lock_fd_out, struct report *report)
 {
 	struct services *services =
-	    services_load(master->options->directory, report);
+	    services_load(master->options->directory, &master->shared, report);
 	const char *directory;
 
 	if (services == NULL)
@@ -229,7 +229,9 @@ int master_run(const struct master_options *options)
 	report_init(&report);
 	master->options = options;
 	master->terminal = options->terminal;
-	services = prepare(master, &lock_fd, &report);
+	services = shared_create(&master->shared, &report)
+		       ? prepare(master, &lock_fd, &report)
+		       : NULL;
 	if (services != NULL)
 		run_alone(master, services, &report);
 	if (master->terminal != NULL)
@@ -240,6 +242,7 @@ int master_run(const struct master_options *options)
 		pid_file_remove(master->runtime_directory);
 		close(lock_fd);
 	}
+	shared_destroy(&master->shared);
 	report_finish(&report);
 	free(master);
 	return status;

@@ -23,6 +23,8 @@ enum coming {
 struct master {
 	const struct master_options *options;
 	struct state *state;
+	struct shared shared;
+	int64_t rotate_at_s; /* of tls_ticket_keys_now() */
 	struct sockets *sockets;
 	struct generation *newest;  /* all of them, linked by `older` */
 	struct generation *current; /* the one that serves; NULL at the start */

@@ -9,8 +9,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tls/ticket_keys.h"
+
 /* How often it looks while something is under way that no signal tells of. */
 #define TICK_MS 20
+/* What is due later is looked at again then. */
+#define ROTATE_S_MAX 3600
 /* Beyond proxy_drain_timeout, which the workers keep themselves. */
 #define STOP_GRACE_MS 5000
 /* When it could not start there is nothing to drain. */
@@ -164,6 +168,21 @@ static bool advance(struct master *master, int64_t now_ms)
 	return master->coming != COMING_NONE || !is_quiet;
 }
 
+/* Returns for how many ms nothing more is due with them. */
+static int rotate_ticket_keys(struct master *master)
+{
+	int64_t now_s = tls_ticket_keys_now();
+
+	if (now_s >= master->rotate_at_s) {
+		int64_t wait_s =
+		    tls_ticket_keys_rotate(master->shared.ticket_keys, now_s);
+
+		master->rotate_at_s =
+		    now_s + (wait_s < ROTATE_S_MAX ? wait_s : ROTATE_S_MAX);
+	}
+	return (int)(master->rotate_at_s - now_s) * 1000;
+}
+
 static bool has_process(const struct master *master)
 {
 	for (const struct generation *generation = master->newest;
@@ -201,13 +220,14 @@ void master_loop(struct master *master, int signal_fd)
 	while (!master->is_stopping || has_process(master)) {
 		bool is_busy = advance(master, master_now_ms());
 		bool is_written = log_flush(master_log(master));
+		int rotate_ms = rotate_ticket_keys(master);
 		struct pollfd ready[2] = {
 		    {.fd = signal_fd, .events = POLLIN},
 		    {.fd = master->trial.pid == 0 ? -1 : master->trial.fd,
 			.events = POLLIN},
 		};
 
-		poll(ready, 2, is_busy || !is_written ? TICK_MS : -1);
+		poll(ready, 2, is_busy || !is_written ? TICK_MS : rotate_ms);
 		if (ready[0].revents != 0)
 			obey_signals(master, signal_fd, master_now_ms());
 		if (ready[1].revents != 0 && master->trial.pid != 0)

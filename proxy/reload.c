@@ -7,6 +7,7 @@
 
 #include "proxy/findings.h"
 #include "proxy/log_settings.h"
+#include "proxy/ticket_rotation.h"
 
 /* Control has no sessions, so it ends at once; or it hangs. */
 #define CONTROL_END_MS 1000
@@ -134,7 +135,7 @@ static void await_workers(struct master *master, int64_t now_ms)
 static bool load(struct master *master, struct report *report, int64_t now_ms)
 {
 	struct services *services =
-	    services_load(master->options->directory, report);
+	    services_load(master->options->directory, &master->shared, report);
 	const struct settings *settings;
 	struct log *log;
 
@@ -168,12 +169,17 @@ bool reload_begin(struct master *master, struct services *services,
 		master_release_backends(master);
 		return false;
 	}
-	if (!sockets_bind(
+	/* A bind that fails behind it leaves the keys changed, at worst: those
+	 * that were there are honoured all the same. */
+	if (!ticket_rotation_configure(
+		master->shared.ticket_keys, services, report) ||
+	    !sockets_bind(
 		master->sockets, services, generation->worker_count, report)) {
 		generation_destroy(&generation);
 		master_release_backends(master);
 		return false;
 	}
+	master->rotate_at_s = 0;
 	master->last_number++;
 	generation->older = master->newest;
 	master->newest = generation;

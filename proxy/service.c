@@ -9,24 +9,10 @@
 
 #include "proxy/backend_list.h"
 #include "proxy/listener_addresses.h"
+#include "proxy/service_tls.h"
 #include "proxy/state.h"
+#include "proxy/ticket_rotation.h"
 #include "smtp/ehlo.h"
-
-/* What tls/ tells about a context, with the place of the parameter. */
-struct finder {
-	const struct settings *settings;
-	struct report *report;
-};
-
-static void tell_finding(
-    void *argument, bool is_error, const char *parameter, const char *text)
-{
-	const struct finder *finder = argument;
-
-	report_add(finder->report, is_error ? REPORT_ERROR : REPORT_WARNING,
-	    settings_place(finder->settings, parameter), "%s: %s", parameter,
-	    text);
-}
 
 /* Reference 1.2, with the level's word already checked by conf/. */
 static void read_tls_level(struct service *service)
@@ -94,76 +80,16 @@ static void read_policy(struct service *service, struct report *report)
 	read_tls_level(service);
 }
 
-static bool has_certificate(const struct settings *settings)
-{
-	return settings->smtpd_tls_chain_files[0] != '\0' ||
-	       settings->smtpd_tls_cert_file[0] != '\0' ||
-	       settings->smtpd_tls_dcert_file[0] != '\0' ||
-	       settings->smtpd_tls_eccert_file[0] != '\0';
-}
-
-static void read_tls(struct service *service, struct report *report)
-{
-	const struct settings *settings = service->settings;
-	struct finder finder = {.settings = settings, .report = report};
-	struct tls_report tls_report = {
-	    .argument = &finder, .tell = tell_finding};
-	bool enforced = service->policy.tls_level == SMTP_TLS_ENCRYPT;
-	struct tls_context_options options = {
-	    .smtpd_tls_chain_files = settings->smtpd_tls_chain_files,
-	    .smtpd_tls_cert_file = settings->smtpd_tls_cert_file,
-	    .smtpd_tls_key_file = settings->smtpd_tls_key_file,
-	    .smtpd_tls_dcert_file = settings->smtpd_tls_dcert_file,
-	    .smtpd_tls_dkey_file = settings->smtpd_tls_dkey_file,
-	    .smtpd_tls_eccert_file = settings->smtpd_tls_eccert_file,
-	    .smtpd_tls_eckey_file = settings->smtpd_tls_eckey_file,
-	    .protocols = enforced ? settings->smtpd_tls_mandatory_protocols
-				  : settings->smtpd_tls_protocols,
-	    .protocols_parameter = enforced ? "smtpd_tls_mandatory_protocols"
-					    : "smtpd_tls_protocols",
-	    .groups = {.smtpd_tls_eecdh_grade = "auto",
-		.tls_eecdh_strong_curve = "",
-		.tls_eecdh_ultra_curve = "",
-		.tls_eecdh_auto_curves = settings->tls_eecdh_auto_curves,
-		.tls_ffdhe_auto_groups = ""},
-	    .ciphers = {.grade = "medium",
-		.grade_parameter = "smtpd_tls_ciphers",
-		.tls_high_cipherlist = "aNULL:-aNULL:HIGH:@STRENGTH",
-		.tls_medium_cipherlist =
-		    "aNULL:-aNULL:HIGH:MEDIUM:+RC4:@STRENGTH",
-		.tls_null_cipherlist = "eNULL:!aNULL",
-		.smtpd_tls_exclude_ciphers = "",
-		.smtpd_tls_mandatory_exclude_ciphers =
-		    enforced ? "aNULL" : ""},
-	    .proxy_tls_quick_key_check = true,
-	    .prefer_server_ciphers = settings->tls_preempt_cipherlist,
-	    .session_timeout_s =
-		(int)settings->smtpd_tls_session_cache_timeout_s,
-	    .service = service->listener->service,
-	};
-
-	if (service->policy.tls_level == SMTP_TLS_NONE)
-		return;
-	if (has_certificate(settings))
-		service->tls = tls_context_create(&options, &tls_report);
-	else
-		report_add(report, REPORT_ERROR, service->listener->place,
-		    "service \"%s\" has TLS turned on, but no certificate: set "
-		    "smtpd_tls_chain_files to a PEM file with the private key, "
-		    "the certificate and its issuers, or "
-		    "smtpd_tls_security_level = none",
-		    service->listener->service);
-}
-
 static void read_service(struct service *service,
-    const struct listener *listener, struct report *report)
+    const struct listener *listener, const struct shared *shared,
+    struct report *report)
 {
 	service->listener = listener;
 	service->settings = listener->settings;
 	snprintf(service->log_name, sizeof(service->log_name), "%s/smtpd",
 	    listener->settings->syslog_name);
 	read_policy(service, report);
-	read_tls(service, report);
+	service_tls_read(service, shared, report);
 	listener_addresses_read(service, report);
 	backend_list_read(service, report);
 }
@@ -215,8 +141,9 @@ static void read_services(struct services *services, struct report *report)
 
 	for (size_t i = 0; i < services->count; i++)
 		read_service(&services->services[i],
-		    &configuration->listeners[i], report);
+		    &configuration->listeners[i], services->shared, report);
 	check_addresses(services, report);
+	ticket_rotation_configure(NULL, services, report);
 	/* struct worker_listener counts services in eight bits. */
 	if (services->count > UINT8_MAX)
 		report_add(report, REPORT_ERROR, configuration->directory,
@@ -225,7 +152,8 @@ static void read_services(struct services *services, struct report *report)
 		    UINT8_MAX);
 }
 
-struct services *services_load(const char *directory, struct report *report)
+struct services *services_load(
+    const char *directory, const struct shared *shared, struct report *report)
 {
 	struct configuration *configuration =
 	    configuration_load(directory, report);
@@ -237,6 +165,7 @@ struct services *services_load(const char *directory, struct report *report)
 	if (services == NULL)
 		goto no_memory;
 	services->configuration = configuration;
+	services->shared = shared;
 	services->count = configuration->listener_count;
 	services->services =
 	    calloc(services->count + 1, sizeof(*services->services));
@@ -260,7 +189,7 @@ void services_destroy(struct services **services)
 	if (gone == NULL)
 		return;
 	for (size_t i = 0; i < gone->count; i++)
-		tls_context_destroy(&gone->services[i].tls);
+		service_tls_finish(&gone->services[i]);
 	free(gone->services);
 	configuration_destroy(&gone->configuration);
 	free(gone);

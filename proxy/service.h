@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 
 #include "conf/configuration.h"
+#include "conf/table.h"
+#include "proxy/shared.h"
 #include "smtp/policy.h"
 #include "tls/context.h"
 
@@ -45,6 +47,7 @@ struct service {
 	struct smtp_policy policy;
 	bool wrappermode;
 	struct tls_context *tls; /* NULL: no TLS on this listener */
+	struct table *sni;	 /* tls_server_sni_maps; NULL: none */
 	struct service_address addresses[SERVICE_ADDRESSES_MAX];
 	size_t address_count;
 	struct backend backends[SERVICE_BACKENDS_MAX];
@@ -53,14 +56,17 @@ struct service {
 
 struct services {
 	struct configuration *configuration; /* owned */
+	const struct shared *shared;	     /* NULL: nobody is to be served */
 	struct service *services;
 	size_t count;
 };
 
 /* Loads directory's configuration and builds everything from it: policies, TLS
  * contexts, backends (names are resolved here, never in a worker), addresses.
- * NULL when report has an error. */
-struct services *services_load(const char *directory, struct report *report);
+ * shared is borrowed; without it one can only look at the result. NULL when
+ * report has an error. */
+struct services *services_load(
+    const char *directory, const struct shared *shared, struct report *report);
 void services_destroy(struct services **services);
 
 #endif

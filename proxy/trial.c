@@ -34,7 +34,7 @@ static void try_ring(const struct privileges *privileges, struct report *report)
 
 static void try_all(const char *directory, struct report *report)
 {
-	struct services *services = services_load(directory, report);
+	struct services *services = services_load(directory, NULL, report);
 	struct privileges privileges;
 
 	if (services == NULL)

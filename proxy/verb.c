@@ -258,7 +258,7 @@ static bool check_files(const char *directory)
 	bool is_good;
 
 	report_init(&report);
-	services = services_load(directory, &report);
+	services = services_load(directory, NULL, &report);
 	is_good = services != NULL;
 	findings_print(&report, 0, stderr);
 	services_destroy(&services);
@@ -335,7 +335,7 @@ static int check(const struct command_line *line)
 	int status;
 
 	report_init(&report);
-	services = services_load(line->directory, &report);
+	services = services_load(line->directory, NULL, &report);
 	if (services != NULL) {
 		const struct settings *settings =
 		    services->configuration->settings;

@@ -85,7 +85,7 @@ static struct services *load(const char *main_cf, const char *master_cf)
 		    (int)(at - main_cf), main_cf, folder, at + 1);
 	write_file("main.cf", text);
 	write_file("master.cf", master_cf);
-	return services_load(folder, &report);
+	return services_load(folder, NULL, &report);
 }
 
 static const char *all_messages(void)
