@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proxy/peer.h"
 #include "tls/facts.h"
 
 #define PEER_SIZE 128
@@ -14,20 +15,6 @@
 static const char *word(bool yes)
 {
 	return yes ? "yes" : "no";
-}
-
-/* A client of a Unix socket has no address; Postfix writes this for it. */
-static void address_of(
-    const struct sockaddr_in6 *peer, char *out, size_t out_size)
-{
-	const struct sockaddr_in *ipv4 = (const void *)peer;
-
-	if (peer->sin6_family == AF_INET)
-		inet_ntop(AF_INET, &ipv4->sin_addr, out, (socklen_t)out_size);
-	else if (peer->sin6_family == AF_INET6)
-		inet_ntop(AF_INET6, &peer->sin6_addr, out, (socklen_t)out_size);
-	else
-		snprintf(out, out_size, "127.0.0.1");
 }
 
 static unsigned port_of(const struct sockaddr_in6 *peer)
@@ -39,17 +26,16 @@ static unsigned port_of(const struct sockaddr_in6 *peer)
 /* Postfix's X: name[address], and the port where the listener says so. */
 static const char *peer_of(const struct flow *flow, char out[PEER_SIZE])
 {
-	char address[INET6_ADDRSTRLEN];
-	bool is_inet = flow->peer.sin6_family == AF_INET ||
-		       flow->peer.sin6_family == AF_INET6;
+	char address[PEER_ADDRESS_SIZE];
 
-	address_of(&flow->peer, address, sizeof(address));
-	if (is_inet && flow->service->settings->smtpd_client_port_logging)
-		snprintf(out, PEER_SIZE, "unknown[%s]:%u", address,
-		    port_of(&flow->peer));
+	peer_address(&flow->peer, address, sizeof(address));
+	if (peer_is_inet(&flow->peer) &&
+	    flow->service->settings->smtpd_client_port_logging)
+		snprintf(out, PEER_SIZE, "%s[%s]:%u", peer_name(&flow->peer),
+		    address, port_of(&flow->peer));
 	else
-		snprintf(out, PEER_SIZE, "%s[%s]",
-		    is_inet ? "unknown" : "localhost", address);
+		snprintf(
+		    out, PEER_SIZE, "%s[%s]", peer_name(&flow->peer), address);
 	return out;
 }
 
@@ -193,10 +179,10 @@ static const char *prefix_of(const struct flow *flow)
 static void log_record(
     const struct flow *flow, const struct flow_environment *env)
 {
-	char address[INET6_ADDRSTRLEN];
+	char address[PEER_ADDRESS_SIZE];
 	char tls[256] = "tls=none";
 
-	address_of(&flow->peer, address, sizeof(address));
+	peer_address(&flow->peer, address, sizeof(address));
 	if (flow->smtp.tls) {
 		struct tls_facts facts;
 
@@ -234,8 +220,9 @@ void session_log_end(
 	peer_of(flow, peer);
 	octets_of_body(flow, octets, sizeof(octets));
 	if (prefix != NULL)
-		log_line(env->log, LOG_LEVEL_INFO, name, "%s after %s%s from %s",
-		    prefix, smtp_client_last(&flow->smtp), octets, peer);
+		log_line(env->log, LOG_LEVEL_INFO, name,
+		    "%s after %s%s from %s", prefix,
+		    smtp_client_last(&flow->smtp), octets, peer);
 	smtp_counts_format(&flow->smtp.counts, counts, sizeof(counts));
 	log_line(env->log, LOG_LEVEL_INFO, name, "disconnect from %s %s", peer,
 	    counts);
