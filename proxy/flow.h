@@ -84,6 +84,7 @@ struct flow_environment {
 	struct offers offers;
 	uint8_t *client_scratch, *backend_scratch; /* FLOW_SCRATCH_SIZE each */
 	int64_t now_ms; /* monotonic; set by the worker at each turn */
+	int64_t now_s;	/* of the day, since 1970; likewise */
 	uint32_t session_serial;
 	uint32_t backend_serial; /* round robin */
 	bool stopping;		 /* sessions end where that does no harm */

@@ -313,6 +313,7 @@ static size_t relay_step(struct flow *flow, struct flow_environment *env,
 	switch (step.event) {
 	case SMTP_RELAY_MESSAGE:
 	case SMTP_RELAY_PROGRESS:
+	case SMTP_RELAY_TRACE: /* of the client's half */
 		*more_out = true;
 		break;
 	case SMTP_RELAY_NEED_MORE:

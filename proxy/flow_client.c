@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proxy/flow_internal.h"
+#include "proxy/flow_trace.h"
 #include "proxy/session_log.h"
 #include "smtp/gate.h"
 #include "smtp/line.h"
@@ -215,8 +216,11 @@ static size_t relay_step(struct flow *flow, struct flow_environment *env,
 		    step.forward_len);
 	if (step.reply_len > 0)
 		flow_reply(flow, env, step.reply, step.reply_len);
+	if (step.event == SMTP_RELAY_TRACE)
+		flow_trace_insert(flow, env);
 	switch (step.event) {
 	case SMTP_RELAY_PROGRESS:
+	case SMTP_RELAY_TRACE:
 	case SMTP_RELAY_MESSAGE:
 		if (in_body && smtp_relay_in_body(&flow->relay))
 			earn_time(flow, step.used);

@@ -71,6 +71,7 @@ static void read_policy(struct service *service, struct report *report)
 	policy->forbid_pipelining = settings->smtpd_forbid_unauth_pipelining;
 	policy->forbidden_commands = settings->smtpd_forbidden_commands;
 	policy->discarded_keywords = read_discarded(settings, report);
+	policy->insert_received = settings->smtpd_tls_received_header;
 	policy->line_size_max = (size_t)settings->line_length_limit;
 	policy->auth_line_size_max =
 	    (size_t)settings->smtpd_sasl_response_limit;

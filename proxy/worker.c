@@ -232,6 +232,7 @@ static void loop(struct worker *worker)
 	await_command(worker);
 	for (;;) {
 		worker->env.now_ms = worker_now_ms();
+		worker->env.now_s = (int64_t)time(NULL);
 		turn(worker);
 		write_log(worker, &log_is_full);
 		if (is_over(worker))

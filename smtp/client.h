@@ -34,7 +34,8 @@ struct smtp_client {
 	uint16_t junk;	    /* commands that get nowhere, since the last MAIL */
 	bool skipping_line; /* the rest of a line beyond the limit is dropped */
 	uint32_t skipped;   /* how much of it was: it must end some day */
-	bool improper;	    /* improper pipelining was seen and told */
+	uint32_t transactions; /* MAIL commands that the backend accepted */
+	bool improper;	       /* improper pipelining was seen and told */
 };
 
 void smtp_client_init(struct smtp_client *client);

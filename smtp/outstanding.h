@@ -20,6 +20,7 @@ enum smtp_due {
 #define VERB(symbol, word) SMTP_DUE_##symbol,
 #include "smtp/verb.def"
 #undef VERB
+	SMTP_DUE_MAIL_UTF8,	 /* MAIL with SMTPUTF8 */
 	SMTP_DUE_END_OF_MESSAGE, /* a body sent with DATA */
 	SMTP_DUE_BDAT_LAST,
 	SMTP_DUE_ANSWER, /* ours: see smtp_outstanding_first_answer */

@@ -3,6 +3,10 @@
  * smtp/relay_client.c and smtp/relay_backend.c. */
 #include "smtp/relay.h"
 
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
 void smtp_relay_init(struct smtp_relay *relay, const struct smtp_ehlo *ehlo)
 {
 	*relay = (struct smtp_relay){
@@ -10,6 +14,23 @@ void smtp_relay_init(struct smtp_relay *relay, const struct smtp_ehlo *ehlo)
 	    .backend_chunking =
 		ehlo != NULL && smtp_ehlo_has(ehlo, SMTP_KEYWORD_CHUNKING),
 	};
+}
+
+size_t smtp_relay_insert(
+    struct smtp_relay *relay, size_t len, char *out, size_t out_size)
+{
+	assert(relay->trace.insert_due);
+	assert(len <= SMTP_RELAY_INSERT_LEN_MAX);
+	assert(out_size >= SMTP_RELAY_BDAT_SIZE_MAX);
+	smtp_trace_inserted(&relay->trace);
+	if (relay->state == SMTP_RELAY_EXPECT_BODY)
+		return 0;
+	/* Nothing of the chunk was used yet, and the sum fits 63 bits: the
+	 * verdict saw to it. */
+	int written = snprintf(out, out_size, "BDAT %" PRIu64 "%s\r\n",
+	    relay->chunk_left + len, relay->chunk_last ? " LAST" : "");
+	assert(written > 0 && (size_t)written < out_size);
+	return (size_t)written;
 }
 
 bool smtp_relay_is_idle(const struct smtp_relay *relay)

@@ -3,7 +3,8 @@
  * command (a queue of what is outstanding, through pipelining), whether bytes
  * are commands, a body or an AUTH response, where a transaction begins and
  * where a message ends. Bytes pass unchanged, except that the EHLO reply is
- * filtered, and XCLIENT, XFORWARD and STARTTLS never pass. Client bytes and
+ * filtered, that XCLIENT, XFORWARD and STARTTLS never pass, and that a message
+ * may get a header at its head. Client bytes and
  * backend bytes in, bytes and events out, in any fragmentation. No I/O, no
  * clock, no allocation.
  *
@@ -30,6 +31,12 @@
 #include "smtp/end.h"
 #include "smtp/outstanding.h"
 #include "smtp/policy.h"
+#include "smtp/trace.h"
+
+/* The longest header that smtp_relay_insert takes. */
+#define SMTP_RELAY_INSERT_LEN_MAX 4096
+/* "BDAT 9223372036854775807 LAST\r\n", and some room. */
+#define SMTP_RELAY_BDAT_SIZE_MAX 64
 
 /* What the client's next bytes are. */
 enum smtp_relay_state {
@@ -61,6 +68,7 @@ struct smtp_relay {
 	int reply_code;	       /* of the reply half of which went by; 0: none */
 	bool unasked; /* the backend spoke while nothing was outstanding */
 	struct smtp_outstanding outstanding;
+	struct smtp_trace trace;
 	char helo[SMTP_HELO_SIZE]; /* of the HELO or EHLO that was passed */
 	uint32_t messages;	   /* acknowledged by the backend */
 	uint64_t message_octets;   /* of bodies and chunks passed to it */
@@ -74,6 +82,9 @@ enum smtp_relay_event {
 	/* Client step: a reply of the backend must come first; keep the input.
 	 */
 	SMTP_RELAY_WAIT,
+	/* Client step: PROGRESS, and a message begins that is to have a header.
+	 * Call smtp_relay_insert before anything else. */
+	SMTP_RELAY_TRACE,
 	/* Backend step: PROGRESS, and its reply to the end of a message just
 	 * went by; reply_code has it. */
 	SMTP_RELAY_MESSAGE,
@@ -131,6 +142,14 @@ void smtp_relay_backend_step(struct smtp_relay *relay,
 void smtp_relay_backend_lost(struct smtp_relay *relay,
     struct smtp_client *client, const struct smtp_policy *policy,
     struct smtp_relay_step *step_out);
+
+/* After TRACE: the caller sends the backend a header of `len` octets, CRLF at
+ * its end, now. Writes what it has to send before it, and returns the length of
+ * that: nothing in DATA; with BDAT the command, held back so far, with the
+ * octets of both. len must be at most SMTP_RELAY_INSERT_LEN_MAX, out_size at
+ * least SMTP_RELAY_BDAT_SIZE_MAX. */
+size_t smtp_relay_insert(
+    struct smtp_relay *relay, size_t len, char *out, size_t out_size);
 
 /* Nothing is outstanding, and no body is under way: the session may be ended
  * here with 421 without harm, unless a transaction is open. */

@@ -133,6 +133,12 @@ static void answer_helo(struct smtp_turn *turn)
 	step->reply_len = (size_t)len;
 }
 
+static void end_transaction(struct smtp_relay *relay)
+{
+	relay->in_transaction = false;
+	smtp_trace_end(&relay->trace);
+}
+
 /* RFC 5321, 4.1.4: a new greeting begins all anew. */
 static void finish_greeting(
     struct smtp_turn *turn, enum smtp_due due, const struct smtp_reply *reply)
@@ -142,7 +148,7 @@ static void finish_greeting(
 	client->helo_verb =
 	    due == SMTP_DUE_EHLO ? SMTP_VERB_EHLO : SMTP_VERB_HELO;
 	memcpy(client->helo, turn->relay->helo, sizeof(client->helo));
-	turn->relay->in_transaction = false;
+	end_transaction(turn->relay);
 	smtp_counts_obeyed(&client->counts, client->helo_verb);
 	if (due == SMTP_DUE_EHLO)
 		answer_ehlo(turn, reply->used);
@@ -183,7 +189,7 @@ static void take_greeting(struct smtp_turn *turn, enum smtp_due due)
 static void finish_message(
     struct smtp_turn *turn, enum smtp_verb verb, int code)
 {
-	turn->relay->in_transaction = false;
+	end_transaction(turn->relay);
 	turn->step->event = SMTP_RELAY_MESSAGE;
 	turn->step->reply_code = code;
 	if (!is_success(code))
@@ -210,8 +216,20 @@ static void finish_auth(struct smtp_turn *turn, int code)
 {
 	smtp_turn_enter(turn, code == 334 ? SMTP_RELAY_EXPECT_AUTH_RESPONSE
 					  : SMTP_RELAY_EXPECT_COMMAND);
-	if (is_success(code))
-		smtp_counts_obeyed(&turn->client->counts, SMTP_VERB_AUTH);
+	if (!is_success(code))
+		return;
+	smtp_counts_obeyed(&turn->client->counts, SMTP_VERB_AUTH);
+	turn->relay->trace.authenticated = true;
+}
+
+static void finish_mail(struct smtp_turn *turn, bool utf8, int code)
+{
+	if (!is_success(code))
+		return;
+	smtp_counts_obeyed(&turn->client->counts, SMTP_VERB_MAIL);
+	turn->client->transactions++;
+	turn->relay->in_transaction = true;
+	smtp_trace_begin(&turn->relay->trace, utf8);
 }
 
 /* A command whose reply changes no more than what is noted here. */
@@ -221,10 +239,8 @@ static void finish_command(
 	if (!is_success(code))
 		return;
 	smtp_counts_obeyed(&turn->client->counts, verb);
-	if (verb == SMTP_VERB_MAIL)
-		turn->relay->in_transaction = true;
-	else if (verb == SMTP_VERB_RSET)
-		turn->relay->in_transaction = false;
+	if (verb == SMTP_VERB_RSET)
+		end_transaction(turn->relay);
 }
 
 /* The last line of a reply went by. */
@@ -247,13 +263,19 @@ static void finish_reply(struct smtp_turn *turn, enum smtp_due due, int code)
 		finish_command(turn, SMTP_VERB_QUIT, code);
 		smtp_turn_close(turn, SMTP_END_CLIENT_QUIT);
 		return;
+	case SMTP_DUE_MAIL:
+	case SMTP_DUE_MAIL_UTF8:
+		finish_mail(turn, due == SMTP_DUE_MAIL_UTF8, code);
+		return;
+	case SMTP_DUE_RCPT:
+		smtp_trace_rcpt_reply(&turn->relay->trace, is_success(code));
+		finish_command(turn, SMTP_VERB_RCPT, code);
+		return;
 	case SMTP_DUE_HELO:
 	case SMTP_DUE_EHLO:
 	case SMTP_DUE_XCLIENT:
 	case SMTP_DUE_XFORWARD:
 	case SMTP_DUE_STARTTLS:
-	case SMTP_DUE_MAIL:
-	case SMTP_DUE_RCPT:
 	case SMTP_DUE_BDAT:
 	case SMTP_DUE_RSET:
 	case SMTP_DUE_NOOP:

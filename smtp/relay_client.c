@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "smtp/command.h"
+#include "smtp/content.h"
 #include "smtp/line.h"
 #include "smtp/turn.h"
 #include "smtp/verdict.h"
@@ -74,104 +75,11 @@ static void pass(struct smtp_turn *turn, size_t used, enum smtp_due due)
 	smtp_outstanding_push(&turn->relay->outstanding, due);
 }
 
-/* Bytes of a body: to the backend, or nowhere. */
-static void carry(struct smtp_turn *turn, size_t used)
-{
-	if (turn->relay->discarding) {
-		smtp_turn_use(turn, used);
-		return;
-	}
-	smtp_turn_forward(turn, used);
-	turn->relay->message_octets += used;
-}
-
-/* A body or chunk is over, and commands follow. */
-static void end_body(struct smtp_turn *turn)
-{
-	struct smtp_relay *relay = turn->relay;
-	smtp_turn_enter(turn, SMTP_RELAY_EXPECT_COMMAND);
-	if (!relay->discarding)
-		return;
-	relay->discarding = false;
-	if (relay->discarded_answer != SMTP_ANSWER_NONE)
-		smtp_turn_answer(turn, relay->discarded_answer);
-}
-
-static void take_body(struct smtp_turn *turn)
-{
-	struct smtp_relay *relay = turn->relay;
-	if (turn->input_len == 0)
-		return;
-	bool end;
-	bool passed = !relay->discarding;
-	carry(turn,
-	    smtp_body_scan(&relay->body, turn->input, turn->input_len, &end));
-	if (!end)
-		return;
-	turn->client->after_message = true;
-	if (passed)
-		smtp_outstanding_push(
-		    &relay->outstanding, SMTP_DUE_END_OF_MESSAGE);
-	end_body(turn);
-}
-
-static void end_chunk(struct smtp_turn *turn)
-{
-	turn->client->after_message = turn->relay->chunk_last;
-	end_body(turn);
-}
-
-static void take_chunk(struct smtp_turn *turn)
-{
-	struct smtp_relay *relay = turn->relay;
-	if (turn->input_len == 0)
-		return;
-	size_t used = turn->input_len;
-	if (used > relay->chunk_left)
-		used = (size_t)relay->chunk_left;
-	carry(turn, used);
-	relay->chunk_left -= used;
-	if (relay->chunk_left == 0)
-		end_chunk(turn);
-}
-
-/* The command was used; its octets follow. */
-static void begin_chunk(struct smtp_turn *turn, uint64_t size, bool last)
-{
-	turn->relay->chunk_left = size;
-	turn->relay->chunk_last = last;
-	smtp_turn_enter(turn, SMTP_RELAY_EXPECT_CHUNK);
-	if (size == 0)
-		end_chunk(turn);
-}
-
-static void take_bdat(
-    struct smtp_turn *turn, const struct smtp_command *command, size_t used)
-{
-	uint64_t size = 0;
-	bool last = false;
-	bool valid = smtp_bdat_parse(
-	    command->argument, command->argument_len, &size, &last);
-	assert(valid); /* the verdict saw to it */
-	pass(turn, used, last ? SMTP_DUE_BDAT_LAST : SMTP_DUE_BDAT);
-	begin_chunk(turn, size, last);
-}
-
-/* RFC 3030, 2: the octets of a refused chunk come all the same. They are
- * counted and dropped: as commands they would be whatever the message says. */
 static void refuse_bdat(struct smtp_turn *turn,
     const struct smtp_command *command, size_t used, enum smtp_answer answer)
 {
-	uint64_t size = 0;
-	bool last = false;
-	bool valid = smtp_bdat_parse(
-	    command->argument, command->argument_len, &size, &last);
-	assert(valid); /* the verdict saw to it */
 	note_error(turn->client);
-	smtp_turn_use(turn, used);
-	turn->relay->discarding = true;
-	turn->relay->discarded_answer = answer;
-	begin_chunk(turn, size, last);
+	smtp_content_discard_bdat(turn, command, used, answer);
 }
 
 /* Whoever handles the name next must not find a control character in it. */
@@ -203,7 +111,7 @@ static void start_tls(struct smtp_turn *turn, size_t used)
 static void obey(
     struct smtp_turn *turn, const struct smtp_command *command, size_t used)
 {
-	enum smtp_due due = (enum smtp_due)command->verb;
+	enum smtp_due due = smtp_trace_command(&turn->relay->trace, command);
 	assert(courses[command->verb] != COURSE_NONE);
 	switch (courses[command->verb]) {
 	case COURSE_PASS:
@@ -227,7 +135,7 @@ static void obey(
 		smtp_turn_enter(turn, SMTP_RELAY_EXPECT_DATA_REPLY);
 		return;
 	case COURSE_BDAT:
-		take_bdat(turn, command, used);
+		smtp_content_pass_bdat(turn, command, used, due);
 		return;
 	case COURSE_QUIT:
 		pass(turn, used, due);
@@ -252,10 +160,13 @@ static bool pipelines_improperly(
 /* What is sent behind it hangs on its reply, so when the reply is ours the
  * client has to be told before more of it is read. With STARTTLS the 220 is the
  * last that is said in clear. */
-static bool must_be_answered_first(enum smtp_verb verb, enum smtp_answer answer)
+static bool must_be_answered_first(
+    const struct smtp_turn *turn, enum smtp_verb verb, enum smtp_answer answer)
 {
 	if (verb == SMTP_VERB_STARTTLS)
 		return true;
+	if (verb == SMTP_VERB_BDAT && answer == SMTP_ANSWER_NONE)
+		return smtp_content_bdat_must_wait(turn);
 	return answer != SMTP_ANSWER_NONE &&
 	       (verb == SMTP_VERB_DATA || verb == SMTP_VERB_AUTH);
 }
@@ -265,7 +176,7 @@ static void take_line(
 {
 	bool improper = pipelines_improperly(turn, command->verb, used);
 	enum smtp_answer answer = smtp_verdict(turn, command, improper);
-	if (must_be_answered_first(command->verb, answer) &&
+	if (must_be_answered_first(turn, command->verb, answer) &&
 	    !smtp_outstanding_is_empty(&turn->relay->outstanding)) {
 		turn->step->event = SMTP_RELAY_WAIT;
 		return;
@@ -477,10 +388,10 @@ void smtp_relay_client_step(struct smtp_relay *relay,
 		expect_data_reply(&turn);
 		break;
 	case SMTP_RELAY_EXPECT_BODY:
-		take_body(&turn);
+		smtp_content_take_body(&turn);
 		break;
 	case SMTP_RELAY_EXPECT_CHUNK:
-		take_chunk(&turn);
+		smtp_content_take_chunk(&turn);
 		break;
 	case SMTP_RELAY_EXPECT_AUTH_RESPONSE:
 		expect_auth_response(&turn);

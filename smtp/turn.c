@@ -32,6 +32,7 @@ static bool has_room(const struct smtp_relay_step *step)
 void smtp_turn_begin(struct smtp_turn *turn)
 {
 	struct smtp_relay_step *step = turn->step;
+	assert(!turn->relay->trace.insert_due);
 	step->event = SMTP_RELAY_NEED_MORE;
 	step->end = SMTP_END_NONE;
 	step->used = 0;

@@ -29,6 +29,11 @@ static enum smtp_answer judge_bdat(
 	if (!smtp_bdat_parse(
 		command->argument, command->argument_len, &size, &last))
 		return SMTP_ANSWER_BDAT_SYNTAX;
+	/* Nor by the backend, were our header to carry the count past 63 bits.
+	 */
+	if (turn->policy->insert_received &&
+	    size > INT64_MAX - SMTP_RELAY_INSERT_LEN_MAX)
+		return SMTP_ANSWER_BDAT_SYNTAX;
 	if (!turn->relay->backend_chunking ||
 	    discards(turn->policy, SMTP_KEYWORD_CHUNKING))
 		return SMTP_ANSWER_NOT_IMPLEMENTED;

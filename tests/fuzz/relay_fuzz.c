@@ -7,11 +7,16 @@
  * backend gets, one what the client sent, each by the replies that its side
  * saw. Both must find the same messages in it, each acknowledged by the
  * backend, and no reply too many or too few. Played whole and cut up, all must
- * be the same. */
+ * be the same.
+ *
+ * Where headers are inserted, the backend's reader sees to it that one is at
+ * the head of each message and nowhere else, and leaves it out of what is
+ * compared. What a header tells must be true of what the backend said. */
 #include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -33,11 +38,29 @@ enum reading {
 	READING_RESPONSE, /* of AUTH */
 };
 
-enum kind { KIND_PLAIN, KIND_DATA, KIND_AUTH, KIND_MESSAGE, KIND_QUIT };
+enum kind {
+	KIND_PLAIN,
+	KIND_DATA,
+	KIND_AUTH,
+	KIND_MESSAGE,
+	KIND_MAIL,
+	KIND_RCPT,
+	KIND_RESET, /* RSET, HELO, EHLO: with a 2xx a transaction is over */
+	KIND_QUIT,
+};
 
 struct due {
 	enum kind kind;
-	uint64_t hash; /* MESSAGE: of its octets */
+	uint64_t hash;	 /* MESSAGE: of its octets */
+	size_t line_end; /* MAIL, RCPT: where in what was said its line ends */
+	size_t line_len;
+};
+
+/* What one side knows of a transaction. */
+struct transaction {
+	bool has_header;
+	unsigned accepted;	    /* recipients */
+	struct due mail, recipient; /* the last of them */
 };
 
 /* What one side knows of the dialogue. */
@@ -54,6 +77,11 @@ struct reader {
 	size_t chunk_due; /* of the chunk under way */
 	unsigned commands;
 	unsigned messages; /* accepted */
+	bool wants_headers, authenticated;
+	size_t header_left; /* of the header that is being heard */
+	size_t said;
+	unsigned transactions;
+	struct transaction transaction;
 	uint64_t messages_hash;
 	int reply_code; /* of the reply half of which was heard; 0: none */
 	uint8_t line[INPUT_SIZE_MAX];
@@ -97,7 +125,11 @@ static bool is_word(const char *word, const uint8_t *text, size_t len)
 static void owe(struct reader *reader, enum kind kind)
 {
 	assert(reader->due_end < DUE_MAX);
-	reader->due[reader->due_end++] = (struct due){.kind = kind};
+	reader->due[reader->due_end++] = (struct due){
+	    .kind = kind,
+	    .line_end = reader->said,
+	    .line_len = reader->line_len,
+	};
 }
 
 /* The number of a BDAT that the relay took for good. */
@@ -150,6 +182,14 @@ static void read_command(struct reader *reader)
 		reader->reading = READING_NOTHING;
 	} else if (is_word("QUIT", word, word_len)) {
 		owe(reader, KIND_QUIT);
+	} else if (is_word("MAIL", word, word_len)) {
+		owe(reader, KIND_MAIL);
+	} else if (is_word("RCPT", word, word_len)) {
+		owe(reader, KIND_RCPT);
+	} else if (is_word("RSET", word, word_len) ||
+		   is_word("HELO", word, word_len) ||
+		   is_word("EHLO", word, word_len)) {
+		owe(reader, KIND_RESET);
 	} else {
 		owe(reader, KIND_PLAIN);
 	}
@@ -174,10 +214,23 @@ static void read_line_byte(struct reader *reader, uint8_t byte)
 	reader->line_len = 0;
 }
 
+/* A byte of a message, whose header is ours: then it is not the client's. */
+static bool is_of_header(struct reader *reader)
+{
+	if (reader->header_left > 0) {
+		reader->header_left--;
+		return true;
+	}
+	assert(!reader->wants_headers || reader->transaction.has_header);
+	return false;
+}
+
 static void read_body_byte(struct reader *reader, uint8_t byte)
 {
 	memmove(reader->window, reader->window + 1, 4);
 	reader->window[4] = byte;
+	if (is_of_header(reader))
+		return;
 	reader->hash = add_hash(reader->hash, byte);
 	if (memcmp(reader->window, "\r\n.\r\n", 5) != 0)
 		return;
@@ -189,7 +242,8 @@ static void read_body_byte(struct reader *reader, uint8_t byte)
 static void read_chunk_byte(struct reader *reader, uint8_t byte)
 {
 	struct due *due = &reader->due[reader->chunk_due];
-	due->hash = add_hash(due->hash, byte);
+	if (!is_of_header(reader))
+		due->hash = add_hash(due->hash, byte);
 	if (--reader->chunk_left == 0)
 		reader->reading = READING_COMMANDS;
 }
@@ -197,6 +251,7 @@ static void read_chunk_byte(struct reader *reader, uint8_t byte)
 static void reader_says(struct reader *reader, const uint8_t *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
+		reader->said++;
 		switch (reader->reading) {
 		case READING_NOTHING:
 			assert(reader->reading != READING_NOTHING);
@@ -222,6 +277,21 @@ static void begin_body(struct reader *reader)
 	memcpy(reader->window, "...\r\n", 5);
 }
 
+/* MAIL, RCPT or what resets had its 2xx. */
+static void note_transaction(struct reader *reader, const struct due *due)
+{
+	if (due->kind == KIND_RCPT) {
+		reader->transaction.accepted++;
+		reader->transaction.recipient = *due;
+		return;
+	}
+	reader->transaction = (struct transaction){0};
+	if (due->kind == KIND_MAIL) {
+		reader->transactions++;
+		reader->transaction.mail = *due;
+	}
+}
+
 /* A whole reply; `last`: the session ends with what is said now. */
 static void read_reply(struct reader *reader, int code, bool last)
 {
@@ -238,10 +308,12 @@ static void read_reply(struct reader *reader, int code, bool last)
 			reader->reading = READING_COMMANDS;
 		break;
 	case KIND_AUTH:
+		reader->authenticated |= code / 100 == 2;
 		reader->reading =
 		    code == 334 ? READING_RESPONSE : READING_COMMANDS;
 		break;
 	case KIND_MESSAGE:
+		reader->transaction = (struct transaction){0};
 		if (code / 100 != 2)
 			break;
 		/* No success for what was not all sent. */
@@ -249,6 +321,13 @@ static void read_reply(struct reader *reader, int code, bool last)
 		       reader->due_first - 1 != reader->chunk_due);
 		reader->messages++;
 		reader->messages_hash = reader->messages_hash * 31 + due->hash;
+		break;
+	case KIND_MAIL:
+	case KIND_RCPT:
+	case KIND_RESET:
+		if (code / 100 == 2)
+			note_transaction(reader, due);
+		assert(last || code / 100 != 3);
 		break;
 	case KIND_PLAIN:
 	case KIND_QUIT:
@@ -335,6 +414,50 @@ static void check_agreement(const struct play *play)
 	       backend->due_first == backend->due_end);
 }
 
+static bool said(
+    const struct play *play, const struct due *due, const char *text)
+{
+	const uint8_t *line =
+	    play->to_backend.bytes + due->line_end - due->line_len - 2;
+	for (size_t i = 0; i + strlen(text) <= due->line_len; i++) {
+		if (strncasecmp((const char *)line + i, text, strlen(text)) ==
+		    0)
+			return true;
+	}
+	return false;
+}
+
+static void insert(struct play *play)
+{
+	struct reader *backend = &play->at_backend;
+	const struct transaction *transaction = &backend->transaction;
+	const struct smtp_trace *trace = &play->relay.trace;
+	const char *recipient = smtp_trace_recipient(trace);
+	char command[SMTP_RELAY_BDAT_SIZE_MAX];
+	char header[400];
+	assert(play->policy.insert_received && !play->backend_gone);
+	assert(!transaction->has_header);
+	assert(play->client.transactions == backend->transactions);
+	assert(trace->authenticated == backend->authenticated);
+	if (recipient != NULL) {
+		assert(transaction->accepted == 1);
+		assert(said(play, &transaction->recipient, recipient));
+	}
+	assert(!trace->utf8 || said(play, &transaction->mail, "SMTPUTF8"));
+	int len = snprintf(header, sizeof(header), "T: %u%s%s%s\r\n",
+	    play->client.transactions, trace->utf8 ? "U" : "",
+	    trace->authenticated ? "A" : "", recipient ? recipient : "");
+	size_t command_len = smtp_relay_insert(
+	    &play->relay, (size_t)len, command, sizeof(command));
+	reader_says(backend, (const uint8_t *)command, command_len);
+	add(&play->to_backend, command, command_len);
+	backend->header_left = (size_t)len;
+	backend->transaction.has_header = true;
+	reader_says(backend, (const uint8_t *)header, (size_t)len);
+	add(&play->to_backend, header, (size_t)len);
+	assert(backend->header_left == 0);
+}
+
 /* Takes what a step gave; true: something was done. */
 static bool take(struct play *play, enum smtp_relay_state before)
 {
@@ -350,6 +473,10 @@ static bool take(struct play *play, enum smtp_relay_state before)
 	case SMTP_RELAY_PROGRESS:
 		assert(step->used > 0 || step->reply_len > 0 ||
 		       play->relay.state != before);
+		return true;
+	case SMTP_RELAY_TRACE:
+		assert(step->reply_len == 0 && step->forward_len == 0);
+		insert(play);
 		return true;
 	case SMTP_RELAY_NEED_MORE:
 	case SMTP_RELAY_WAIT:
@@ -471,6 +598,7 @@ static void begin(struct play *play, uint8_t settings)
 	    .tls_level = (enum smtp_tls_level)((settings >> 5 & 3) % 3),
 	    .auth_only = (settings & 16) != 0,
 	    .forbid_pipelining = (settings & 8) != 0,
+	    .insert_received = (settings >> 5 & 3) == 3,
 	    .forbidden_commands = "CONNECT GET POST",
 	    .line_size_max = 40,
 	    .auth_line_size_max = 60,
@@ -486,6 +614,7 @@ static void begin(struct play *play, uint8_t settings)
 		ehlo.keywords = UINT32_C(1) << SMTP_KEYWORD_CHUNKING;
 	smtp_relay_init(&play->relay, &ehlo);
 	play->at_backend.is_backend = true;
+	play->at_backend.wants_headers = play->policy.insert_received;
 }
 
 static void hear(struct play *play, enum speaker speaker, const uint8_t *bytes,

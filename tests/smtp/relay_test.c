@@ -45,6 +45,7 @@ struct utterance {
 struct setup {
 	enum smtp_tls_level level;
 	bool clear, no_ehlo, no_chunking, auth_only, forbid_pipelining;
+	bool insert;
 	uint32_t discarded;
 	unsigned errors_max; /* 0: 20 */
 };
@@ -110,6 +111,7 @@ static void begin(struct play *play, const struct setup *setup)
 	    .tls_level = setup->level,
 	    .auth_only = setup->auth_only,
 	    .forbid_pipelining = setup->forbid_pipelining,
+	    .insert_received = setup->insert,
 	    .forbidden_commands = "CONNECT GET POST",
 	    .discarded_keywords = setup->discarded,
 	    .line_size_max = 64,
@@ -126,6 +128,24 @@ static void begin(struct play *play, const struct setup *setup)
 	if (!setup->no_ehlo)
 		play->client.helo_verb = SMTP_VERB_EHLO;
 	smtp_relay_init(&play->relay, setup->no_ehlo ? NULL : &ehlo);
+}
+
+/* A header that shows what the relay knows: "T: 1 utf8 auth for c@d". */
+static void insert(struct play *play, struct stream *to_backend)
+{
+	const struct smtp_trace *trace = &play->relay.trace;
+	const char *recipient = smtp_trace_recipient(trace);
+	char command[SMTP_RELAY_BDAT_SIZE_MAX];
+	char header[400];
+	int len = snprintf(header, sizeof(header), "T: %u%s%s%s%s\r\n",
+	    play->client.transactions, trace->utf8 ? " utf8" : "",
+	    trace->authenticated ? " auth" : "",
+	    recipient != NULL ? " for " : "",
+	    recipient != NULL ? recipient : "");
+	size_t command_len = smtp_relay_insert(
+	    &play->relay, (size_t)len, command, sizeof(command));
+	add(to_backend, command, command_len);
+	add(to_backend, header, (size_t)len);
 }
 
 /* Takes what a step gave; true: call it again. */
@@ -152,6 +172,10 @@ static bool take(struct play *play, struct stream *kept, struct stream *other)
 	case SMTP_RELAY_MESSAGE:
 		snprintf(event, sizeof(event), "M%d", step->reply_code);
 		note(play, event);
+		return true;
+	case SMTP_RELAY_TRACE:
+		cr_assert_eq(step->forward_len, 0);
+		insert(play, other);
 		return true;
 	case SMTP_RELAY_DROP_BACKEND:
 		note(play, "DROP");
@@ -657,6 +681,198 @@ static const struct dialogue chunks[] = {
 Test(relay, b13_octets_of_a_chunk_are_no_commands)
 {
 	PLAY(chunks);
+}
+
+/* One recipient, in the first and second transaction of a session. */
+#define H1    "T: 1 for c@d\r\n"
+#define H2    "T: 2 for c@d\r\n"
+#define HELLO "BDAT 5 LAST\r\nhello"
+
+static const struct dialogue inserting[] = {
+    {"DATA", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK), TO_BODY,
+	    C("x\r\n\r\n..y\r\n.\r\n", H1 "x\r\n\r\n..y\r\n.\r\n", ""),
+	    B_PASSES(OK)},
+	"M250"},
+    {"an empty message", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK), TO_BODY,
+	    C(".\r\n", H1 ".\r\n", ""), B_PASSES(OK)},
+	"M250"},
+    {"a second transaction, pipelined", {.insert = true},
+	{C_PASSES(MAIL RCPT "DATA\r\n"), B_PASSES(OK OK OK_354),
+	    C("x\r\n.\r\n" MAIL RCPT "DATA\r\n",
+		H1 "x\r\n.\r\n" MAIL RCPT "DATA\r\n", ""),
+	    B_PASSES(OK OK OK OK_354), C("y\r\n.\r\n", H2 "y\r\n.\r\n", ""),
+	    B_PASSES(OK)},
+	"M250 M250"},
+    {"one chunk", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK),
+	    C(HELLO, "BDAT 19 LAST\r\n" H1 "hello", ""), B_PASSES(OK)},
+	"M250"},
+    {"several chunks", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK),
+	    C("bdat 008\r\nBDAT 5\r\nBDAT 3\r\n\r\n.BDAT 0 last\r\n",
+		"BDAT 22\r\n" H1 "BDAT 5\r\nBDAT 3\r\n\r\n.BDAT 0 last\r\n",
+		""),
+	    B_PASSES(OK OK OK)},
+	"M250"},
+    {"an empty chunk", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK),
+	    C("BDAT 0 LAST\r\n", "BDAT 14 LAST\r\n" H1, ""), B_PASSES(OK)},
+	"M250"},
+    {"an empty chunk first", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK),
+	    C("BDAT 0\r\n" HELLO, "BDAT 14\r\n" H1 HELLO, ""), B_PASSES(OK OK)},
+	"M250"},
+    {"chunks of two messages, pipelined", {.insert = true},
+	{C(MAIL RCPT HELLO MAIL RCPT HELLO, MAIL RCPT, ""),
+	    B_AND(OK OK, "BDAT 19 LAST\r\n" H1 "hello" MAIL RCPT, OK OK),
+	    B_PASSES(OK), B_PASSES(OK),
+	    B_AND(OK, "BDAT 19 LAST\r\n" H2 "hello", OK), B_PASSES(OK)},
+	"M250 M250"},
+    {"DATA refused, then a chunk", {.insert = true},
+	{C_PASSES(MAIL RCPT "DATA\r\n"), B_PASSES(OK OK "451 later\r\n"),
+	    C(HELLO, "BDAT 19 LAST\r\n" H1 "hello", ""), B_PASSES(OK)},
+	"M250"},
+    {"DATA refused, then DATA", {.insert = true},
+	{C_PASSES(MAIL "DATA\r\n"), B_PASSES(OK "554 no recipients\r\n"),
+	    C_PASSES(RCPT "DATA\r\n"), B_PASSES(OK OK_354),
+	    C(".\r\n", H1 ".\r\n", ""), B_PASSES(OK)},
+	"M250"},
+    {"a chunk outside of a transaction", {.insert = true},
+	{C("BDAT 12 LAST\r\nMAIL FROM:<>",
+	     "BDAT 18 LAST\r\nT: 0\r\n"
+	     "MAIL FROM:<>",
+	     ""),
+	    B_PASSES("503 no MAIL\r\n"), C_PASSES(MAIL RCPT), B_PASSES(OK OK),
+	    C(HELLO, "BDAT 19 LAST\r\n" H1 "hello", ""), B_PASSES(OK)},
+	"M503 M250"},
+    {"refused in the middle of the chunk", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK),
+	    C("BDAT 5\r\nhe", "BDAT 19\r\n" H1 "he", ""),
+	    B_PASSES("452 full\r\n"), C_PASSES("llo" HELLO),
+	    B_PASSES("503 I said so\r\n"), C_PASSES(MAIL RCPT), B_PASSES(OK OK),
+	    C(HELLO, "BDAT 19 LAST\r\n" H2 "hello", ""), B_PASSES(OK)},
+	"M503 M250"},
+    {"RSET between chunks", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK),
+	    C("BDAT 5\r\nhelloRSET\r\n" MAIL RCPT HELLO,
+		"BDAT 19\r\n" H1 "helloRSET\r\n" MAIL RCPT, ""),
+	    B_AND(OK OK OK OK, "BDAT 19 LAST\r\n" H2 "hello", OK OK OK OK),
+	    B_PASSES(OK)},
+	"M250"},
+    {"MAIL between chunks, refused", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK),
+	    C("BDAT 5\r\nhello" MAIL HELLO, "BDAT 19\r\n" H1 "hello" MAIL, ""),
+	    B_AND(OK "503 nested\r\n", HELLO, OK "503 nested\r\n"),
+	    B_PASSES(OK)},
+	"M250"},
+    {"not asked for", {0},
+	{C_PASSES(MAIL RCPT HELLO MAIL RCPT "DATA\r\n"),
+	    B_PASSES(OK OK OK OK OK OK_354), C_PASSES(".\r\n"), B_PASSES(OK)},
+	"M250 M250"},
+    {"lost before the body", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK), TO_BODY, LOST(""),
+	    C("x\r\n.\r\n", "", LOST_451)},
+	""},
+    {"lost in the body", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK), TO_BODY,
+	    C("x\r\n", H1 "x\r\n", ""), LOST(""),
+	    C("x\r\n.\r\n", "", LOST_451)},
+	""},
+    {"lost in a chunk", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK),
+	    C("BDAT 5 LAST\r\nhe", "BDAT 19 LAST\r\n" H1 "he", ""), LOST(""),
+	    C("llo", "", LOST_451)},
+	""},
+    {"lost while a chunk waits", {.insert = true},
+	{C(MAIL RCPT HELLO, MAIL RCPT, ""), LOST(LOST_421)}, "BACKEND_LOST"},
+    {"250 before the end of the chunk", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK),
+	    C("BDAT 5 LAST\r\nhell", "BDAT 19 LAST\r\n" H1 "hell", ""),
+	    B(OK, ""), C("o", "", LOST_451)},
+	"DROP"},
+    {"a chunk that is swallowed", {.insert = true, .no_chunking = true},
+	{C(MAIL "BDAT 12 LAST\r\nRSET\r\nRSET\r\nNOOP\r\n", MAIL "NOOP\r\n",
+	     ""),
+	    B(OK, OK NOT_IMPLEMENTED), B_PASSES(OK)},
+	""},
+    {"the last count that fits", {.insert = true},
+	{C("BDAT 9223372036854771711\r\n",
+	    "BDAT 9223372036854771717\r\nT: 0\r\n", "")},
+	""},
+    {"the first that does not", {.insert = true},
+	{C("BDAT 9223372036854771712\r\n", "",
+	    "501 5.5.4 Syntax: BDAT count [LAST]\r\n")},
+	"CLIENT_BAD_BDAT"},
+    {"a count that fits without a header", {0},
+	{C_PASSES("BDAT 9223372036854775807\r\n")}, ""},
+};
+
+Test(relay, inserts_a_header_at_the_head_of_each_message)
+{
+	PLAY(inserting);
+}
+
+#define OTHER "RCPT TO:<e@f>\r\n"
+#define NO    "550 no\r\n"
+
+/* Up to the 354, then a message of nothing but the header. */
+#define HEADER(text)                                                          \
+	C_PASSES("DATA\r\n"), B_PASSES(OK_354), C(".\r\n", text ".\r\n", ""), \
+	    B_PASSES(OK)
+
+static const struct dialogue telling[] = {
+    {"two recipients", {.insert = true},
+	{C_PASSES(MAIL RCPT OTHER), B_PASSES(OK OK OK), HEADER("T: 1\r\n")},
+	"M250"},
+    {"the second refused", {.insert = true},
+	{C_PASSES(MAIL RCPT OTHER), B_PASSES(OK OK NO), HEADER(H1)}, "M250"},
+    {"the first refused, before the second came", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK NO), C_PASSES(OTHER), B_PASSES(OK),
+	    HEADER("T: 1 for e@f\r\n")},
+	"M250"},
+    {"the first refused, behind which the second was not kept",
+	{.insert = true},
+	{C_PASSES(MAIL RCPT OTHER), B_PASSES(OK NO OK), HEADER("T: 1\r\n")},
+	"M250"},
+    {"none", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK NO), HEADER("T: 1\r\n")}, "M250"},
+    {"of a transaction that was reset", {.insert = true},
+	{C_PASSES(MAIL RCPT "RSET\r\n" MAIL OTHER), B_PASSES(OK OK OK OK OK),
+	    HEADER("T: 2\r\n")},
+	"M250"},
+    {"kept while the RSET was under way", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK NO), C_PASSES("RSET\r\n" MAIL OTHER),
+	    B_PASSES(OK OK OK), HEADER("T: 2 for e@f\r\n")},
+	"M250"},
+    {"forgotten with a greeting", {.insert = true},
+	{C_PASSES(MAIL RCPT), B_PASSES(OK OK), C_PASSES("EHLO x\r\n"),
+	    B(OK, "250 mx.test\r\n"), C_PASSES(MAIL), B_PASSES(OK),
+	    HEADER("T: 2\r\n")},
+	"M250"},
+    {"SMTPUTF8", {.insert = true},
+	{C_PASSES("MAIL FROM:<a@b> BODY=8BITMIME smtputf8\r\n"), B_PASSES(OK),
+	    HEADER("T: 1 utf8\r\n"), C_PASSES(MAIL), B_PASSES(OK),
+	    HEADER("T: 2\r\n")},
+	"M250 M250"},
+    {"SMTPUTF8 of a MAIL that was refused", {.insert = true},
+	{C_PASSES(MAIL "MAIL FROM:<> SMTPUTF8\r\n"), B_PASSES(OK NO),
+	    HEADER("T: 1\r\n")},
+	"M250"},
+    {"AUTH", {.insert = true},
+	{C_PASSES("AUTH PLAIN x\r\n"), B_PASSES("235 you are\r\n"),
+	    C_PASSES(MAIL), B_PASSES(OK), HEADER("T: 1 auth\r\n")},
+	"M250"},
+    {"AUTH that failed", {.insert = true},
+	{C_PASSES("AUTH PLAIN x\r\n"), B_PASSES("535 are you?\r\n"),
+	    C_PASSES(MAIL), B_PASSES(OK), HEADER("T: 1\r\n")},
+	"M250"},
+};
+
+Test(relay, tells_what_the_header_needs)
+{
+	PLAY(telling);
 }
 
 /* So many that the line is too long. */
