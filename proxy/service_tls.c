@@ -49,8 +49,6 @@ static struct tls_ticket_options ticket_options(
 	return (struct tls_ticket_options){
 	    .keys = shared == NULL ? NULL : shared->ticket_keys,
 	    .tls_session_ticket_cipher = settings->tls_session_ticket_cipher,
-	    .refuse_tls12 = settings->proxy_tls_forward_secrecy ==
-			    SETTINGS_FORWARD_SECRECY_REQUIRE,
 	};
 }
 
