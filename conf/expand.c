@@ -284,7 +284,7 @@ static bool take_text(
 /* The part behind the subject: nothing, ?text, :text, ?{text}:text. */
 static bool take_texts(struct work *work, struct span span, bool is_true)
 {
-	struct span chosen = {NULL, NULL}, text;
+	struct span chosen = {NULL, NULL}, text = {NULL, NULL};
 	bool is_braced = true; /* so another text may follow */
 	if (*span.at == '?') {
 		span.at++;
@@ -375,7 +375,7 @@ static bool expand_span(struct work *work, struct span span)
 		if (++work->steps > EXPAND_STEPS_MAX)
 			return fault(
 			    work, "uses more than %d macros", EXPAND_STEPS_MAX);
-		struct span macro;
+		struct span macro = {NULL, NULL};
 		if (!take_macro(work, &span, &macro) ||
 		    !expand_macro(work, macro))
 			return false;
