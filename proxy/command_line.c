@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/command_line.h"
 
+#include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -15,6 +18,7 @@ static const struct {
     {"status", VERB_STATUS},
     {"check", VERB_CHECK},
     {"conf", VERB_CONF},
+    {"dhparam", VERB_DHPARAM},
     {"--help", VERB_HELP},
     {"--version", VERB_VERSION},
 };
@@ -95,6 +99,65 @@ static bool read_options(
 	return true;
 }
 
+/* "--bits N", "--allow-weak" */
+static bool read_long_option(struct reader *reader, struct command_line *line)
+{
+	const char *word = *reader->words++;
+	char *end;
+
+	if (strcmp(word, "--allow-weak") == 0) {
+		line->allow_weak = true;
+		return true;
+	}
+	if (strcmp(word, "--bits") != 0)
+		return complain(reader, "unknown option", word);
+	if (*reader->words == NULL)
+		return complain(reader, "there is no number behind", word);
+	word = *reader->words++;
+	line->bits = strtol(word, &end, 10);
+	if (end == word || *end != '\0' || line->bits < 1 ||
+	    line->bits > INT_MAX)
+		return complain(reader, "--bits wants a number, not", word);
+	return true;
+}
+
+/* How many words may stand behind the options. */
+static size_t names_max(enum verb verb)
+{
+	switch (verb) {
+	case VERB_CONF:
+		return SIZE_MAX;
+	case VERB_DHPARAM:
+		return 1;
+	case VERB_START_FG:
+	case VERB_START:
+	case VERB_STOP:
+	case VERB_RELOAD:
+	case VERB_STATUS:
+	case VERB_CHECK:
+	case VERB_HELP:
+	case VERB_VERSION:
+		return 0;
+	}
+	return 0;
+}
+
+static bool read_names(struct reader *reader, struct command_line *line)
+{
+	size_t max = names_max(line->verb);
+
+	line->names = (const char *const *)reader->words;
+	for (; *reader->words != NULL; reader->words++)
+		if (++line->name_count > max)
+			return complain(
+			    reader, "there is no use for", *reader->words);
+	if (line->verb != VERB_DHPARAM || line->name_count == 1)
+		return true;
+	snprintf(reader->why, reader->why_size,
+	    "dhparam wants the name of a file; see \"postern --help\"");
+	return false;
+}
+
 static bool is_options(const char *word)
 {
 	return word[0] == '-' && word[1] != '\0' && word[1] != '-';
@@ -134,13 +197,18 @@ bool command_line_parse(int argc, char *const *argv,
 			return false;
 	if (!read_verb(&reader, line_out))
 		return false;
-	while (*reader.words != NULL && is_options(*reader.words))
-		if (!read_options(&reader, true, line_out))
-			return false;
-	if (*reader.words != NULL && line_out->verb != VERB_CONF)
-		return complain(&reader, "there is no use for", *reader.words);
-	line_out->names = (const char *const *)reader.words;
-	while (line_out->names[line_out->name_count] != NULL)
-		line_out->name_count++;
-	return true;
+	for (;;) {
+		const char *word = *reader.words;
+
+		if (word != NULL && is_options(word)) {
+			if (!read_options(&reader, true, line_out))
+				return false;
+		} else if (word != NULL && line_out->verb == VERB_DHPARAM &&
+			   strncmp(word, "--", 2) == 0) {
+			if (!read_long_option(&reader, line_out))
+				return false;
+		} else {
+			return read_names(&reader, line_out);
+		}
+	}
 }

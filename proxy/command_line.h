@@ -18,6 +18,7 @@ enum verb {
 	VERB_STATUS,
 	VERB_CHECK,
 	VERB_CONF,
+	VERB_DHPARAM,
 	VERB_HELP,    /* --help */
 	VERB_VERSION, /* --version */
 };
@@ -26,9 +27,14 @@ struct command_line {
 	enum verb verb;
 	const char *directory; /* as typed */
 	unsigned verbose;      /* -v given so often */
-	/* Of `conf`. The names are borrowed from argv. */
+	/* Of `conf`. */
 	enum print_what print;
 	bool expand;
+	/* Of `dhparam`. */
+	long bits; /* 0: not given */
+	bool allow_weak;
+	/* Of `conf` parameters, of `ciphers` a service or none, of `dhparam`
+	 * the file. Borrowed from argv. */
 	const char *const *names;
 	size_t name_count;
 };

@@ -35,7 +35,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "postern: fatal: %s\n", why);
 		return EX_USAGE;
 	}
-	if (!leave_directory(&line, directory, sizeof(directory))) {
+	/* dhparam has a file to write, and its name is the caller's. */
+	if (line.verb != VERB_DHPARAM &&
+	    !leave_directory(&line, directory, sizeof(directory))) {
 		fprintf(stderr,
 		    "postern: fatal: the name of the directory is too long\n");
 		return EX_USAGE;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "conf/configuration.h"
+#include "proxy/dhparam.h"
 #include "proxy/findings.h"
 #include "proxy/master.h"
 #include "proxy/pid_file.h"
@@ -38,6 +39,7 @@ static const char help[] =
     "               reload | status | check\n"
     "       postern conf [-c config_directory] [-n | -d | -M | -P] [-x]\n"
     "               [name ...]\n"
+    "       postern dhparam [--bits N] [--allow-weak] file\n"
     "       postern --help | --version\n"
     "\n"
     "  start-fg  run in the foreground until SIGTERM or Ctrl-C\n"
@@ -50,6 +52,8 @@ static const char help[] =
     "  conf      print parameters: all, -n those set in main.cf, -d their\n"
     "            defaults, -M the lines of master.cf, -P their overrides,\n"
     "            -x with $name expanded\n"
+    "  dhparam   make a prime for smtpd_tls_dh1024_param_file, of 2048 bits or\n"
+    "            of N, and put it into the file; --allow-weak lets N be less\n"
     "\n"
     "  -c        where main.cf and master.cf are (" COMMAND_LINE_DIRECTORY ")\n"
     "  -v        log more\n";
@@ -366,6 +370,17 @@ static int print_conf(const struct command_line *line)
 	return done ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
+static int make_prime(const struct command_line *line)
+{
+	struct dhparam_options options = {
+	    .bits = line->bits == 0 ? DHPARAM_BITS_DEFAULT : (int)line->bits,
+	    .allow_weak = line->allow_weak,
+	    .path = line->names[0],
+	};
+
+	return dhparam_run(&options);
+}
+
 static int print_version(void)
 {
 	printf("postern %s\n%s\nliburing %s\n", POSTERN_VERSION,
@@ -390,6 +405,8 @@ int verb_run(const struct command_line *line)
 		return check(line);
 	case VERB_CONF:
 		return print_conf(line);
+	case VERB_DHPARAM:
+		return make_prime(line);
 	case VERB_HELP:
 		fputs(help, stdout);
 		return EXIT_SUCCESS;

@@ -93,6 +93,32 @@ Test(command_line, what_conf_prints)
 	}
 }
 
+Test(command_line, what_dhparam_makes)
+{
+	static const struct {
+		const char *text;
+		long bits;
+		bool allow_weak;
+	} rows[] = {
+	    {"dhparam dh.pem", 0, false},
+	    {"dhparam --bits 3072 dh.pem", 3072, false},
+	    {"dhparam --allow-weak --bits 1024 -v dh.pem", 1024, true},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct command_line line;
+		char why[256] = "";
+
+		cr_assert(parse(rows[i].text, &line, why, sizeof(why)),
+		    "%s: %s", rows[i].text, why);
+		cr_assert_eq(line.verb, VERB_DHPARAM);
+		cr_assert_eq(line.bits, rows[i].bits);
+		cr_assert_eq(line.allow_weak, rows[i].allow_weak);
+		cr_assert_eq(line.name_count, 1);
+		cr_assert_str_eq(line.names[0], "dh.pem");
+	}
+}
+
 Test(command_line, what_is_not_understood)
 {
 	static const struct {
@@ -109,6 +135,16 @@ Test(command_line, what_is_not_understood)
 		"there is no use for \"now\"; see \"postern --help\""},
 	    {"start -c", "there is no directory behind \"-c\"; see \"postern "
 			 "--help\""},
+	    {"dhparam", "dhparam wants the name of a file; see \"postern "
+			"--help\""},
+	    {"dhparam a b", "there is no use for \"b\"; see \"postern "
+			    "--help\""},
+	    {"dhparam --bits", "there is no number behind \"--bits\"; see "
+			       "\"postern --help\""},
+	    {"dhparam --bits 2k a", "--bits wants a number, not \"2k\"; see "
+				    "\"postern --help\""},
+	    {"dhparam --bytes 2 a", "unknown option \"--bytes\"; see "
+				    "\"postern --help\""},
 	    {"conf -nd", "another of -n, -d, -M and -P stands before \"-d\"; "
 			 "see \"postern --help\""},
 	};
