@@ -18,6 +18,7 @@ static const struct {
     {"status", VERB_STATUS},
     {"check", VERB_CHECK},
     {"conf", VERB_CONF},
+    {"ciphers", VERB_CIPHERS},
     {"dhparam", VERB_DHPARAM},
     {"--help", VERB_HELP},
     {"--version", VERB_VERSION},
@@ -127,6 +128,7 @@ static size_t names_max(enum verb verb)
 	switch (verb) {
 	case VERB_CONF:
 		return SIZE_MAX;
+	case VERB_CIPHERS:
 	case VERB_DHPARAM:
 		return 1;
 	case VERB_START_FG:

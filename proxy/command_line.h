@@ -18,6 +18,7 @@ enum verb {
 	VERB_STATUS,
 	VERB_CHECK,
 	VERB_CONF,
+	VERB_CIPHERS,
 	VERB_DHPARAM,
 	VERB_HELP,    /* --help */
 	VERB_VERSION, /* --version */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "conf/configuration.h"
+#include "proxy/cipher_report.h"
 #include "proxy/dhparam.h"
 #include "proxy/findings.h"
 #include "proxy/master.h"
@@ -39,6 +40,7 @@ static const char help[] =
     "               reload | status | check\n"
     "       postern conf [-c config_directory] [-n | -d | -M | -P] [-x]\n"
     "               [name ...]\n"
+    "       postern ciphers [-c config_directory] [service]\n"
     "       postern dhparam [--bits N] [--allow-weak] file\n"
     "       postern --help | --version\n"
     "\n"
@@ -52,7 +54,10 @@ static const char help[] =
     "  conf      print parameters: all, -n those set in main.cf, -d their\n"
     "            defaults, -M the lines of master.cf, -P their overrides,\n"
     "            -x with $name expanded\n"
-    "  dhparam   make a prime for smtpd_tls_dh1024_param_file, of 2048 bits or\n"
+    "  ciphers   what each listener negotiates, in its order: suites, groups,\n"
+    "            the prime of EDH, certificates\n"
+    "  dhparam   make a prime for smtpd_tls_dh1024_param_file, of 2048 bits "
+    "or\n"
     "            of N, and put it into the file; --allow-weak lets N be less\n"
     "\n"
     "  -c        where main.cf and master.cf are (" COMMAND_LINE_DIRECTORY ")\n"
@@ -331,12 +336,23 @@ static int print_status(const struct command_line *line)
 	return EXIT_SUCCESS;
 }
 
+/* The end of a verb that looks at the configuration. */
+static int finish_report(struct services *services, struct report *report)
+{
+	int status = report->error_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+
+	services_destroy(&services);
+	fflush(stdout);
+	findings_print(report, 0, stderr);
+	report_finish(report);
+	return status;
+}
+
 static int check(const struct command_line *line)
 {
 	struct privileges privileges;
 	struct services *services;
 	struct report report;
-	int status;
 
 	report_init(&report);
 	services = services_load(line->directory, NULL, &report);
@@ -349,11 +365,7 @@ static int check(const struct command_line *line)
 		if (privileges_find(&privileges, settings, &report))
 			trial_ring(&privileges, &report);
 	}
-	services_destroy(&services);
-	findings_print(&report, 0, stderr);
-	status = report.error_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-	report_finish(&report);
-	return status;
+	return finish_report(services, &report);
 }
 
 static int print_conf(const struct command_line *line)
@@ -368,6 +380,22 @@ static int print_conf(const struct command_line *line)
 	findings_print(&report, 0, stderr);
 	report_finish(&report);
 	return done ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int print_ciphers(const struct command_line *line)
+{
+	const char *service = line->name_count == 0 ? NULL : line->names[0];
+	struct services *services;
+	struct report report;
+
+	report_init(&report);
+	services = services_load(line->directory, NULL, &report);
+	if (services != NULL && !cipher_report_print(stdout, services, service))
+		report_add(&report, REPORT_ERROR, NULL,
+		    "no line of master.cf with the command smtpd has the "
+		    "service \"%s\"",
+		    service == NULL ? "" : service);
+	return finish_report(services, &report);
 }
 
 static int make_prime(const struct command_line *line)
@@ -405,6 +433,8 @@ int verb_run(const struct command_line *line)
 		return check(line);
 	case VERB_CONF:
 		return print_conf(line);
+	case VERB_CIPHERS:
+		return print_ciphers(line);
 	case VERB_DHPARAM:
 		return make_prime(line);
 	case VERB_HELP:
