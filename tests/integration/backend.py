@@ -34,7 +34,6 @@ class Session:
         self.body = b""
         self.ended = False
         self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
 
     @property
     def verbs(self):
@@ -211,7 +210,9 @@ class Backend:
                 connection, _ = listener.accept()
             except OSError:
                 return
-            self.sessions.append(Session(self, connection))
+            session = Session(self, connection)
+            self.sessions.append(session)  # before a client is answered
+            session.thread.start()
 
     def stop(self):
         self.released.set()

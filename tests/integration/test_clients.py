@@ -11,7 +11,7 @@ from postern import Listener
 
 TEXT = b"Subject: by hand\r\n\r\nHello.\r\n"
 DIALOGUE = ["EHLO c.example.test", "MAIL FROM:<a@example.test>",
-            "RCPT TO:<user@box.test>", "DATA", "Subject: typed\n\nHello.\n.",
+            "RCPT TO:<user@box.test>", "DATA", "Subject: typed", "", "Hello.", ".",
             "QUIT"]
 
 

@@ -137,7 +137,7 @@ def test_a_broken_configuration_changes_nothing(postern, name):
     assert value.split("/")[-1] in result.stderr
     postern.process.send_signal(signal.SIGHUP)
     assert value.split("/")[-1] in postern.wait_for_log(parameter)
-    eventually(lambda: postern.counter("reloads_failed") == 1)
+    eventually(lambda: postern.counter("reloads_failed") >= 1)
     assert banner(postern) == "mx.example.test ESMTP Postern"
     with postern.secured() as client:
         client.mail()
@@ -161,7 +161,7 @@ def test_a_key_that_does_not_fit_changes_nothing(make_postern, scratch,
     assert str(chain) in postern.reload().stderr
     postern.process.send_signal(signal.SIGHUP)
     postern.wait_for_log(str(chain))
-    eventually(lambda: postern.counter("reloads_failed") == 1)
+    eventually(lambda: postern.counter("reloads_failed") >= 1)
     assert certificate_of(postern) == der(certificate)
 
 
@@ -227,6 +227,18 @@ def test_nobody_is_refused_while_it_reloads(make_postern):
         thread.join()
     assert not failures, failures[:3]
     assert served[0] > 100
+
+
+def test_a_connection_that_comes_while_it_reloads_is_not_overlooked(postern):
+    """Two generations wait on one socket for a moment: a wake-up of the one
+    that leaves must not be lost. Nobody else comes to wake the other."""
+    for _ in range(30):
+        postern.process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + 0.15
+        while time.monotonic() < until:
+            with postern.connect(timeout=3) as client:
+                client.greeting()
+                client.quit()
 
 
 def test_the_master_keeps_no_more_than_it_had(postern):
