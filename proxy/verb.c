@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "conf/configuration.h"
+#include "proxy/advice.h"
 #include "proxy/cipher_report.h"
 #include "proxy/dhparam.h"
 #include "proxy/findings.h"
@@ -360,6 +361,7 @@ static int check(const struct command_line *line)
 		const struct settings *settings =
 		    services->configuration->settings;
 
+		advice_give(services, time(NULL), &report);
 		pid_file_check_directory(
 		    settings->proxy_runtime_directory, &report);
 		if (privileges_find(&privileges, settings, &report))
