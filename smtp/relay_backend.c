@@ -41,8 +41,8 @@ static void lose_backend(struct smtp_turn *turn)
 	struct smtp_relay *relay = turn->relay;
 	bool in_body = smtp_relay_in_body(relay);
 	relay->backend_lost = true;
-	/* Half a reply went by: what we say now ends it, and may not be taken
-	 * for the other half. */
+	/* Also when half a reply went by: a 451 would look like its other half.
+	 */
 	if (relay->reply_code != 0 ||
 	    (!in_body && smtp_outstanding_is_empty(&relay->outstanding))) {
 		smtp_turn_answer_now(turn, SMTP_ANSWER_BACKEND_LOST);

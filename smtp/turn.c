@@ -77,6 +77,13 @@ void smtp_turn_close(struct smtp_turn *turn, enum smtp_end end)
 void smtp_turn_answer_now(struct smtp_turn *turn, enum smtp_answer answer)
 {
 	struct smtp_relay_step *step = turn->step;
+	/* Half a reply of the backend went by. Another code behind it would not
+	 * be an answer; that none comes is one, and a client knows it. */
+	if (turn->relay->reply_code != 0 &&
+	    smtp_answer_end(answer) != SMTP_END_NONE) {
+		smtp_turn_close(turn, smtp_answer_end(answer));
+		return;
+	}
 	step->reply_len += smtp_answer_write(answer, turn->policy->hostname,
 	    step->reply + step->reply_len,
 	    sizeof(step->reply) - step->reply_len);
