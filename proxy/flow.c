@@ -33,6 +33,7 @@ static bool must_linger(const struct flow *flow)
 	case CLOSE_CLIENT_BARE_LF:
 	case CLOSE_CLIENT_PIPELINED:
 	case CLOSE_CLIENT_BAD_BDAT:
+	case CLOSE_CLIENT_CERTIFICATE:
 	case CLOSE_HANDSHAKE_FAILED:
 	case CLOSE_BACKEND_CLOSING:
 	case CLOSE_BACKEND_LOST:
@@ -82,6 +83,13 @@ void flow_end(
 	leg_tidy(&flow->client, &env->buffers);
 	flow_enter(flow, FLOW_DRAIN);
 	drained(flow);
+}
+
+void flow_refuse_certificate(struct flow *flow, struct flow_environment *env)
+{
+	flow_reply_format(flow, env, "421 4.7.1 %s Error: %s\r\n",
+	    flow->service->policy.hostname, flow->certificate_fault);
+	flow_end(flow, env, CLOSE_CLIENT_CERTIFICATE);
 }
 
 static void greet(struct flow *flow, struct flow_environment *env)
@@ -215,7 +223,10 @@ static void greet_if_due(struct flow *flow, struct flow_environment *env)
 	    !flow_can_reply(flow, env))
 		return;
 	flow->greeting_due = false;
-	greet(flow, env);
+	if (flow->certificate_fault != NULL)
+		flow_refuse_certificate(flow, env);
+	else
+		greet(flow, env);
 }
 
 static bool backend_is_done(const struct flow *flow)

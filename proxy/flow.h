@@ -94,6 +94,8 @@ struct flow {
 	enum flow_state state;
 	enum close_reason reason; /* the first one stays */
 	const struct service *service;
+	/* smtpd_tls_req_ccert: why the client's does not do; NULL: it does */
+	const char *certificate_fault;
 	struct sockaddr_in6 peer; /* large enough for IPv4; family 0: none */
 	struct leg client, backend;
 	struct smtp_client smtp;
@@ -117,7 +119,8 @@ struct flow {
 	int64_t begun_ms;
 	uint32_t serial; /* of the session, in its worker */
 	uint32_t messages;
-	uint64_t octets_answered; /* of bodies; what is beyond has no reply yet */
+	uint64_t
+	    octets_answered; /* of bodies; what is beyond has no reply yet */
 	uint64_t octets_in, octets_out; /* of the client, on the wire */
 };
 

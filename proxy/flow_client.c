@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The client's side of a flow: the gate, TLS, and the client's half of the
- * relay. */
+/* The client's side of a flow: the gate, and the client's half of the relay. */
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +11,6 @@
 #include "proxy/session_log.h"
 #include "smtp/gate.h"
 #include "smtp/line.h"
-#include "tls/facts.h"
 
 /* A command may be as long as an AUTH response, and must fit whole. */
 #define COMMAND_ROOM_MIN 16384
@@ -48,16 +46,6 @@ void flow_reply_format(
 	assert(len > 0);
 	assert((size_t)len < sizeof(line));
 	flow_reply(flow, env, line, (size_t)len);
-}
-
-void flow_begin_handshake(struct flow *flow, struct flow_environment *env)
-{
-	flow->client.tls = tls_session_create(flow->service->tls);
-	if (flow->client.tls == NULL) {
-		flow_end(flow, env, CLOSE_NO_MEMORY);
-		return;
-	}
-	flow_enter(flow, FLOW_HANDSHAKE);
 }
 
 /* Bytes behind STARTTLS came in the clear, from anyone on the path. Were they
@@ -133,6 +121,31 @@ static size_t gate_step(struct flow *flow, struct flow_environment *env,
 	return step.used;
 }
 
+static void note_command(
+    struct flow *flow, const struct smtp_line *line, struct smtp_command *out)
+{
+	smtp_command_parse(line->text, line->len, out);
+	flow->smtp.last = out->verb;
+	flow->smtp.spoke = true;
+	smtp_counts_came(&flow->smtp.counts, out->verb);
+}
+
+/* smtpd_tls_req_ccert: the first command behind the handshake is the last. */
+static size_t refuse_certificate(struct flow *flow,
+    struct flow_environment *env, const uint8_t *input, size_t input_len)
+{
+	const struct smtp_policy *policy = &flow->service->policy;
+	struct smtp_command command;
+	struct smtp_line line;
+
+	if (smtp_line_find(input, input_len, policy->line_size_max, &line) ==
+	    SMTP_LINE_NEED_MORE)
+		return 0;
+	note_command(flow, &line, &command);
+	flow_refuse_certificate(flow, env);
+	return line.used;
+}
+
 /* There is no backend for this session: each command is told so. BDAT ends it,
  * since octets follow that must not be read as commands. */
 static size_t refuse_step(struct flow *flow, struct flow_environment *env,
@@ -147,10 +160,7 @@ static size_t refuse_step(struct flow *flow, struct flow_environment *env,
 	*more_out = false;
 	if (found == SMTP_LINE_NEED_MORE)
 		return 0;
-	smtp_command_parse(line.text, line.len, &command);
-	flow->smtp.last = command.verb;
-	flow->smtp.spoke = true;
-	smtp_counts_came(&flow->smtp.counts, command.verb);
+	note_command(flow, &line, &command);
 	if (found == SMTP_LINE_FOUND && command.verb == SMTP_VERB_QUIT) {
 		smtp_counts_obeyed(&flow->smtp.counts, command.verb);
 		flow_reply_format(flow, env, "221 2.0.0 Bye\r\n");
@@ -282,6 +292,10 @@ size_t flow_client_input(struct flow *flow, struct flow_environment *env,
 			flow->client_waits = true;
 			return used;
 		}
+		if (flow->certificate_fault != NULL) {
+			used += refuse_certificate(flow, env, rest, rest_len);
+			return used;
+		}
 		if (flow->state == FLOW_RELAY)
 			used += relay_step(flow, env, rest, rest_len, &more);
 		else if (flow->state == FLOW_REFUSING)
@@ -292,9 +306,7 @@ size_t flow_client_input(struct flow *flow, struct flow_environment *env,
 	return used;
 }
 
-/* Wire bytes, in clear or past the handshake: decrypts them behind what was
- * kept, obeys what it can, keeps the rest. */
-static void take(struct flow *flow, struct flow_environment *env,
+void flow_take(struct flow *flow, struct flow_environment *env,
     const uint8_t *data, size_t len)
 {
 	struct leg *leg = &flow->client;
@@ -348,69 +360,7 @@ void flow_client_received(struct flow *flow, struct flow_environment *env,
 		if (len > 0 && !leg_hold(&flow->client, data, len, true))
 			flow_end(flow, env, CLOSE_NO_MEMORY);
 	} else if (len > 0 && flow->state < FLOW_DRAIN) {
-		take(flow, env, data, len);
+		flow_take(flow, env, data, len);
 	}
-	flow_settle(flow, env);
-}
-
-static void handshake_done(struct flow *flow, struct flow_environment *env,
-    const uint8_t *rest, size_t rest_len)
-{
-	struct tls_facts facts;
-
-	metric_add(env->block, METRIC_handshakes_done, 1);
-	tls_facts_read(flow->client.tls, &facts);
-	if (facts.resumed)
-		metric_add(env->block, METRIC_handshakes_resumed, 1);
-	session_log_tls(flow, env);
-	smtp_client_tls_up(&flow->smtp);
-	flow_enter(flow, FLOW_TLS_GATE);
-	flow->greeting_due = flow->service->wrappermode;
-	flow_settle(flow, env); /* the greeting goes first */
-	/* The first command may ride with Finished. */
-	if (rest_len > 0 && flow->state < FLOW_DRAIN)
-		take(flow, env, rest, rest_len);
-}
-
-void flow_handshake_failed(struct flow *flow, struct flow_environment *env,
-    enum close_reason reason, const char *why)
-{
-	struct smtp_counts *counts = &flow->smtp.counts;
-
-	metric_add(env->block, METRIC_handshakes_failed, 1);
-	session_log_tls_failed(flow, env, why);
-	/* Postfix counts the STARTTLS then as one that did not succeed. */
-	if (counts->ok[SMTP_VERB_STARTTLS] > 0)
-		counts->ok[SMTP_VERB_STARTTLS]--;
-	flow_end(flow, env, reason);
-}
-
-void flow_handshake_turn(struct flow *flow, struct flow_environment *env)
-{
-	struct leg *leg = &flow->client;
-	uint8_t *wire = leg->held;
-	size_t wire_len = leg->held_len, used = 0;
-
-	if (flow->state != FLOW_HANDSHAKE)
-		return;
-	if (!flow_can_reply(flow, env))
-		return;
-	leg->held = NULL; /* ours now */
-	leg->held_len = 0;
-	leg->held_is_wire = false;
-	switch (leg_handshake(leg, wire, wire_len, &used)) {
-	case TLS_DONE:
-		handshake_done(flow, env, wire + used, wire_len - used);
-		break;
-	case TLS_WANT_INPUT:
-		break;
-	case TLS_WANT_ROOM:
-	case TLS_CLOSED:
-	case TLS_FAILED:
-	case TLS_WAIT: /* no gate is set */
-		flow_handshake_failed(flow, env, CLOSE_HANDSHAKE_FAILED, NULL);
-		break;
-	}
-	free(wire);
 	flow_settle(flow, env);
 }

@@ -38,6 +38,14 @@ void flow_reply_format(struct flow *flow, struct flow_environment *env,
 void flow_restart_tls(
     struct flow *flow, struct flow_environment *env, size_t input_left);
 
+/* Wire bytes, in clear or past the handshake: decrypts them behind what was
+ * kept, obeys what it can, keeps the rest. */
+void flow_take(struct flow *flow, struct flow_environment *env,
+    const uint8_t *data, size_t len);
+
+/* Ends the session with 421 for what is wrong with the client's certificate. */
+void flow_refuse_certificate(struct flow *flow, struct flow_environment *env);
+
 /* Begins a TLS handshake with the client. */
 void flow_begin_handshake(struct flow *flow, struct flow_environment *env);
 

@@ -9,8 +9,14 @@
 
 #include "proxy/peer.h"
 #include "tls/facts.h"
+#include "tls/peer.h"
+#include "tls/sni.h"
 
 #define PEER_SIZE 128
+
+/* smtpd_tls_loglevel */
+#define LEVEL_SUMMARY 1
+#define LEVEL_DETAILS 2
 
 static const char *word(bool yes)
 {
@@ -71,19 +77,84 @@ void session_log_connect(
 	    "connect from %s", peer_of(flow, peer));
 }
 
+void session_log_tls_begins(
+    const struct flow *flow, const struct flow_environment *env)
+{
+	char peer[PEER_SIZE];
+
+	if (flow->service->settings->smtpd_tls_loglevel >= LEVEL_DETAILS)
+		log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name,
+		    "setting up TLS connection from %s", peer_of(flow, peer));
+}
+
+/* Postfix tells of names that it cannot serve whatever the level. */
+static void log_sni(const struct flow *flow, const struct flow_environment *env)
+{
+	char peer[PEER_SIZE];
+	char line[512];
+	enum tls_sni_note note = tls_sni_note(
+	    flow->client.tls, peer_of(flow, peer), line, sizeof(line));
+
+	if (note != TLS_SNI_NOTE_NONE)
+		log_line(env->log,
+		    note == TLS_SNI_NOTE_WARNING ? LOG_LEVEL_WARNING
+						 : LOG_LEVEL_INFO,
+		    flow->service->log_name, "%s", line);
+}
+
+/* That a certificate is not trusted matters where one is required, and is
+ * told there from level 1 on. */
+static void log_certificate(
+    const struct flow *flow, const struct flow_environment *env, bool details)
+{
+	const char *name = flow->service->log_name;
+	struct tls_peer certificate;
+	char peer[PEER_SIZE];
+	char line[1024];
+
+	tls_peer_read(flow->client.tls, &certificate);
+	if (!certificate.is_present)
+		return;
+	peer_of(flow, peer);
+	if ((details || flow->service->settings->smtpd_tls_req_ccert) &&
+	    tls_peer_verdict_line(flow->client.tls, peer, line, sizeof(line)) >
+		0)
+		log_line(env->log, LOG_LEVEL_INFO, name, "%s", line);
+	if (!details)
+		return;
+	tls_peer_line(&certificate, peer, line, sizeof(line));
+	log_line(env->log, LOG_LEVEL_INFO, name, "%s", line);
+}
+
 void session_log_tls(
     const struct flow *flow, const struct flow_environment *env)
 {
+	const char *name = flow->service->log_name;
+	int level = flow->service->settings->smtpd_tls_loglevel;
 	struct tls_facts facts;
 	char peer[PEER_SIZE];
 	char line[512];
 
-	if (flow->service->settings->smtpd_tls_loglevel < 1)
+	log_sni(flow, env);
+	if (level < LEVEL_SUMMARY)
 		return;
 	tls_facts_read(flow->client.tls, &facts);
-	tls_facts_summary(
-	    &facts, "from", peer_of(flow, peer), line, sizeof(line));
-	log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name, "%s", line);
+	peer_of(flow, peer);
+	if (facts.resumed && level >= LEVEL_DETAILS)
+		log_line(env->log, LOG_LEVEL_INFO, name,
+		    "%s: Reusing old session (RFC 5077 session ticket)", peer);
+	log_certificate(flow, env, level >= LEVEL_DETAILS);
+	tls_facts_summary(&facts, "from", peer, line, sizeof(line));
+	log_line(env->log, LOG_LEVEL_INFO, name, "%s", line);
+}
+
+void session_log_abort(const struct flow *flow,
+    const struct flow_environment *env, const char *why)
+{
+	char peer[PEER_SIZE];
+
+	log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name,
+	    "NOQUEUE: abort: TLS from %s: %s", peer_of(flow, peer), why);
 }
 
 static void log_library_errors(
@@ -107,6 +178,7 @@ void session_log_tls_failed(const struct flow *flow,
 {
 	char peer[PEER_SIZE];
 
+	log_sni(flow, env);
 	if (why == NULL && tls_session_fault(flow->client.tls) == TLS_FAULT_EOF)
 		why = "lost connection";
 	log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name,

@@ -8,7 +8,14 @@
 
 void session_log_connect(
     const struct flow *flow, const struct flow_environment *env);
-/* "Anonymous TLS connection established from …" */
+/* "setting up TLS connection from …", at level 2 */
+void session_log_tls_begins(
+    const struct flow *flow, const struct flow_environment *env);
+/* "NOQUEUE: abort: TLS from …: why" */
+void session_log_abort(const struct flow *flow,
+    const struct flow_environment *env, const char *why);
+/* "Anonymous TLS connection established from …", and before it what the level
+ * asks for of the client's name, its certificate and its ticket. */
 void session_log_tls(
     const struct flow *flow, const struct flow_environment *env);
 /* "SSL_accept error from …: why"; NULL: as OpenSSL says, and all that it left

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A flow's handshake with its client. */
+#include <stdlib.h>
+
+#include "proxy/flow_internal.h"
+#include "proxy/session_log.h"
+#include "tls/facts.h"
+#include "tls/peer.h"
+
+void flow_begin_handshake(struct flow *flow, struct flow_environment *env)
+{
+	flow->client.tls = tls_session_create(flow->service->tls);
+	if (flow->client.tls == NULL) {
+		flow_end(flow, env, CLOSE_NO_MEMORY);
+		return;
+	}
+	session_log_tls_begins(flow, env);
+	flow_enter(flow, FLOW_HANDSHAKE);
+}
+
+/* smtpd_tls_req_ccert: what is wrong with the client's certificate, or NULL. */
+static const char *certificate_fault(
+    const struct flow *flow, const struct tls_facts *facts)
+{
+	struct tls_peer peer;
+
+	if (!flow->service->settings->smtpd_tls_req_ccert ||
+	    flow->service->policy.tls_level != SMTP_TLS_ENCRYPT)
+		return NULL;
+	switch (facts->trust) {
+	case TLS_TRUSTED:
+	case TLS_VERIFIED:
+		return NULL;
+	case TLS_ANONYMOUS:
+	case TLS_UNTRUSTED:
+		break;
+	}
+	tls_peer_read(flow->client.tls, &peer);
+	return peer.is_present ? "Client certificate not trusted"
+			       : "No client certificate presented";
+}
+
+static void handshake_done(struct flow *flow, struct flow_environment *env,
+    const uint8_t *rest, size_t rest_len)
+{
+	struct tls_facts facts;
+
+	metric_add(env->block, METRIC_handshakes_done, 1);
+	tls_facts_read(flow->client.tls, &facts);
+	if (facts.resumed)
+		metric_add(env->block, METRIC_handshakes_resumed, 1);
+	session_log_tls(flow, env);
+	flow->certificate_fault = certificate_fault(flow, &facts);
+	if (flow->certificate_fault != NULL)
+		session_log_abort(flow, env, flow->certificate_fault);
+	smtp_client_tls_up(&flow->smtp);
+	flow_enter(flow, FLOW_TLS_GATE);
+	flow->greeting_due = flow->service->wrappermode;
+	flow_settle(flow, env); /* the greeting goes first */
+	/* The first command may ride with Finished. */
+	if (rest_len > 0 && flow->state < FLOW_DRAIN)
+		flow_take(flow, env, rest, rest_len);
+}
+
+void flow_handshake_failed(struct flow *flow, struct flow_environment *env,
+    enum close_reason reason, const char *why)
+{
+	struct smtp_counts *counts = &flow->smtp.counts;
+
+	metric_add(env->block, METRIC_handshakes_failed, 1);
+	session_log_tls_failed(flow, env, why);
+	/* Postfix counts the STARTTLS then as one that did not succeed. */
+	if (counts->ok[SMTP_VERB_STARTTLS] > 0)
+		counts->ok[SMTP_VERB_STARTTLS]--;
+	flow_end(flow, env, reason);
+}
+
+void flow_handshake_turn(struct flow *flow, struct flow_environment *env)
+{
+	struct leg *leg = &flow->client;
+	uint8_t *wire = leg->held;
+	size_t wire_len = leg->held_len, used = 0;
+
+	if (flow->state != FLOW_HANDSHAKE)
+		return;
+	if (!flow_can_reply(flow, env))
+		return;
+	leg->held = NULL; /* ours now */
+	leg->held_len = 0;
+	leg->held_is_wire = false;
+	switch (leg_handshake(leg, wire, wire_len, &used)) {
+	case TLS_DONE:
+		handshake_done(flow, env, wire + used, wire_len - used);
+		break;
+	case TLS_WANT_INPUT:
+		break;
+	case TLS_WANT_ROOM:
+	case TLS_CLOSED:
+	case TLS_FAILED:
+	case TLS_WAIT: /* no gate is set */
+		flow_handshake_failed(flow, env, CLOSE_HANDSHAKE_FAILED, NULL);
+		break;
+	}
+	free(wire);
+	flow_settle(flow, env);
+}
