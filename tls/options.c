@@ -132,7 +132,6 @@ bool tls_options_parse_workarounds(const char *list,
 	if (!parse_list(workarounds, list, &bits, bad_out, bad_size))
 		return false;
 	options_out->bits = bits & SSL_OP_ALL;
-	options_out->refused =
-	    bits & ~(SSL_OP_ALL | SSL_OP_LEGACY_SERVER_CONNECT);
+	options_out->refused = 0;
 	return true;
 }
