@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "proxy/flow_edh.h"
 #include "proxy/flow_internal.h"
 #include "proxy/session_log.h"
 #include "smtp/gate.h"
@@ -283,6 +284,7 @@ void flow_begin(struct flow *flow, struct flow_environment *env,
 		flow_end(flow, env, CLOSE_SESSION_LIMIT);
 		return;
 	}
+	flow->smtp.tls_refused = flow_edh_was_refused(flow, env);
 	if (service->wrappermode) {
 		flow_begin_handshake(flow, env);
 	} else {
@@ -426,6 +428,8 @@ void flow_timed_out(struct flow *flow, struct flow_environment *env)
 		flow_end(flow, env, CLOSE_TIMED_OUT);
 		break;
 	case FLOW_HANDSHAKE:
+		if (flow_edh_wake(flow))
+			break;
 		metric_add(env->block, METRIC_timeouts, 1);
 		flow_handshake_failed(
 		    flow, env, CLOSE_TIMED_OUT, "Connection timed out");

@@ -16,6 +16,7 @@
 
 #include "proxy/buffer.h"
 #include "proxy/close_reason.h"
+#include "proxy/edh_budget.h"
 #include "proxy/leg.h"
 #include "proxy/log.h"
 #include "proxy/offer.h"
@@ -74,6 +75,20 @@ struct flow_limit {
 	int64_t duration_ms;
 };
 
+/* How far EDH is with the handshake (proxy/flow_edh.h). */
+enum flow_edh_turn {
+	FLOW_EDH_NONE,	/* nothing to wait for */
+	FLOW_EDH_WAITS, /* for the budget */
+	FLOW_EDH_DUE,	/* the budget is to be asked again */
+};
+
+struct flow_edh {
+	struct flow_environment *env; /* for the budget's question */
+	enum flow_edh_turn turn;
+	bool is_delayed;
+	int64_t since_ms; /* if it is */
+};
+
 /* What all flows of a worker share. */
 struct flow_environment {
 	const struct services *services;
@@ -82,6 +97,9 @@ struct flow_environment {
 	struct log *log;
 	struct buffer_pool buffers;
 	struct offers offers;
+	struct edh_account *edh_accounts; /* one for each service */
+	/* Processor time that this thread has used; NULL: not known. */
+	int64_t (*cpu_now_us)(void);
 	uint8_t *client_scratch, *backend_scratch; /* FLOW_SCRATCH_SIZE each */
 	int64_t now_ms; /* monotonic; set by the worker at each turn */
 	int64_t now_s;	/* of the day, since 1970; likewise */
@@ -115,6 +133,7 @@ struct flow {
 	bool shutdown_done;
 	bool replied; /* something of ours went to the client */
 	bool had_relay;
+	struct flow_edh edh; /* in HANDSHAKE */
 	struct flow_limit limit;
 	int64_t begun_ms;
 	uint32_t serial; /* of the session, in its worker */

@@ -2,6 +2,7 @@
 /* A flow's handshake with its client. */
 #include <stdlib.h>
 
+#include "proxy/flow_edh.h"
 #include "proxy/flow_internal.h"
 #include "proxy/session_log.h"
 #include "tls/facts.h"
@@ -14,6 +15,7 @@ void flow_begin_handshake(struct flow *flow, struct flow_environment *env)
 		flow_end(flow, env, CLOSE_NO_MEMORY);
 		return;
 	}
+	flow_edh_begin(flow, env);
 	session_log_tls_begins(flow, env);
 	flow_enter(flow, FLOW_HANDSHAKE);
 }
@@ -75,6 +77,33 @@ void flow_handshake_failed(struct flow *flow, struct flow_environment *env,
 	flow_end(flow, env, reason);
 }
 
+/* The budget of EDH had no room; what the client sent ahead is kept. */
+static void wait_for_budget(struct flow *flow, struct flow_environment *env,
+    const uint8_t *rest, size_t rest_len)
+{
+	if (!leg_hold(&flow->client, rest, rest_len, true))
+		flow_end(flow, env, CLOSE_NO_MEMORY);
+	else
+		flow_edh_wait(flow);
+}
+
+static int64_t cpu_now_us(const struct flow_environment *env)
+{
+	return env->cpu_now_us == NULL ? 0 : env->cpu_now_us();
+}
+
+static enum tls_status try_handshake(struct flow *flow,
+    struct flow_environment *env, const uint8_t *wire, size_t wire_len,
+    size_t *used_out)
+{
+	int64_t begun_us = cpu_now_us(env);
+	enum tls_status status =
+	    leg_handshake(&flow->client, wire, wire_len, used_out);
+
+	flow_edh_charge(flow, env, cpu_now_us(env) - begun_us);
+	return status;
+}
+
 void flow_handshake_turn(struct flow *flow, struct flow_environment *env)
 {
 	struct leg *leg = &flow->client;
@@ -88,16 +117,19 @@ void flow_handshake_turn(struct flow *flow, struct flow_environment *env)
 	leg->held = NULL; /* ours now */
 	leg->held_len = 0;
 	leg->held_is_wire = false;
-	switch (leg_handshake(leg, wire, wire_len, &used)) {
+	flow->edh.turn = FLOW_EDH_NONE;
+	switch (try_handshake(flow, env, wire, wire_len, &used)) {
 	case TLS_DONE:
 		handshake_done(flow, env, wire + used, wire_len - used);
 		break;
 	case TLS_WANT_INPUT:
 		break;
+	case TLS_WAIT:
+		wait_for_budget(flow, env, wire + used, wire_len - used);
+		break;
 	case TLS_WANT_ROOM:
 	case TLS_CLOSED:
 	case TLS_FAILED:
-	case TLS_WAIT: /* no gate is set */
 		flow_handshake_failed(flow, env, CLOSE_HANDSHAKE_FAILED, NULL);
 		break;
 	}

@@ -8,6 +8,8 @@
 /* … and this long to close after them; until then what it still sends is
  * dropped, since closing over unread bytes would reset them away. */
 #define LINGER_LIMIT_MS 2000
+/* How soon the budget of EDH is asked again. */
+#define EDH_RETRY_MS 100
 /* Room in the client's buffer with which a receive from the backend is armed.
  */
 #define BACKEND_RECEIVE_ROOM (FLOW_RECEIVE_SIZE + SMTP_EHLO_REPLY_SIZE_MAX)
@@ -47,6 +49,8 @@ static int64_t limit_ms(const struct flow *flow)
 		return settings->smtpd_timeout_s * 1000;
 	case FLOW_STARTING_TLS:
 	case FLOW_HANDSHAKE:
+		if (flow->edh.turn == FLOW_EDH_WAITS)
+			return EDH_RETRY_MS;
 		return settings->smtpd_starttls_timeout_s * 1000;
 	case FLOW_BACKEND_OPENING:
 		return opening_limit_ms(flow);
@@ -85,7 +89,10 @@ static unsigned client_wants(const struct flow *flow)
 	case FLOW_REFUSING:
 		return may_receive ? wants | FLOW_WANT_CLIENT_RECV : wants;
 	case FLOW_HANDSHAKE:
-		if (leg->held_len > 0 || leg->eof)
+		if (flow->edh.turn == FLOW_EDH_WAITS)
+			return wants;
+		if (leg->held_len > 0 || leg->eof ||
+		    flow->edh.turn == FLOW_EDH_DUE)
 			return flow->needs_buffer ? wants
 						  : wants | FLOW_WANT_HANDSHAKE;
 		return wants | FLOW_WANT_CLIENT_RECV;

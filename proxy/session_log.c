@@ -148,6 +148,17 @@ void session_log_tls(
 	log_line(env->log, LOG_LEVEL_INFO, name, "%s", line);
 }
 
+void session_log_edh_refused(
+    const struct flow *flow, const struct flow_environment *env)
+{
+	char peer[PEER_SIZE];
+
+	log_line(env->log, LOG_LEVEL_WARNING, flow->service->log_name,
+	    "EDH refused to %s, which offers nothing else with forward "
+	    "secrecy: its budget is used up",
+	    peer_of(flow, peer));
+}
+
 void session_log_abort(const struct flow *flow,
     const struct flow_environment *env, const char *why)
 {

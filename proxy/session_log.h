@@ -11,6 +11,9 @@ void session_log_connect(
 /* "setting up TLS connection from …", at level 2 */
 void session_log_tls_begins(
     const struct flow *flow, const struct flow_environment *env);
+/* "EDH refused to …: its budget is used up" */
+void session_log_edh_refused(
+    const struct flow *flow, const struct flow_environment *env);
 /* "NOQUEUE: abort: TLS from …: why" */
 void session_log_abort(const struct flow *flow,
     const struct flow_environment *env, const char *why);

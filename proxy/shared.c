@@ -23,7 +23,12 @@ bool shared_create(struct shared *shared, struct report *report)
 	madvise(keys, size, MADV_DONTDUMP);
 	(void)mlock(keys, size);
 	shared->ticket_keys = keys;
-	return true;
+	shared->edh_clients = edh_clients_create();
+	if (shared->edh_clients != NULL)
+		return true;
+	report_add(report, REPORT_ERROR, NULL,
+	    "cannot map memory for the budget of EDH: %s", strerror(errno));
+	return false;
 }
 
 void shared_destroy(struct shared *shared)
@@ -32,6 +37,7 @@ void shared_destroy(struct shared *shared)
 		tls_ticket_keys_wipe(shared->ticket_keys);
 		munmap(shared->ticket_keys, sizeof(*shared->ticket_keys));
 	}
+	edh_clients_destroy(&shared->edh_clients);
 	*shared = (struct shared){0};
 }
 

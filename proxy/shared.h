@@ -8,11 +8,14 @@
 #include <stdint.h>
 
 #include "conf/report.h"
+#include "proxy/edh_clients.h"
 #include "tls/ticket_keys.h"
 
 struct shared {
 	/* Written by the master alone. */
 	struct tls_ticket_keys *ticket_keys;
+	/* Written by all workers. */
+	struct edh_clients *edh_clients;
 };
 
 /* False when report has an error. */

@@ -258,6 +258,14 @@ static void cut_off(struct worker *worker)
 	log_flush(worker->env.log);
 }
 
+static int64_t cpu_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 static bool init_environment(struct worker *worker)
 {
 	const struct worker_options *options = worker->options;
@@ -269,11 +277,15 @@ static bool init_environment(struct worker *worker)
 	    .log = options->log,
 	    .client_scratch = malloc(FLOW_SCRATCH_SIZE),
 	    .backend_scratch = malloc(FLOW_SCRATCH_SIZE),
+	    .edh_accounts = calloc(
+		options->services->count + 1, sizeof(struct edh_account)),
+	    .cpu_now_us = cpu_now_us,
 	    .now_ms = worker_now_ms(),
 	};
 	worker->leave_at_ms = DEADLINE_NONE;
 	worker->stop_at_ms = DEADLINE_NONE;
-	return worker->env.client_scratch != NULL &&
+	return worker->env.edh_accounts != NULL &&
+	       worker->env.client_scratch != NULL &&
 	       worker->env.backend_scratch != NULL &&
 	       offers_init(&worker->env.offers, options->services) &&
 	       buffer_pool_init(&worker->env.buffers,
@@ -314,6 +326,7 @@ static void finish(struct worker *worker)
 	deadlines_finish(&worker->deadlines);
 	buffer_pool_finish(&worker->env.buffers);
 	offers_finish(&worker->env.offers);
+	free(worker->env.edh_accounts);
 	free(worker->env.client_scratch);
 	free(worker->env.backend_scratch);
 }

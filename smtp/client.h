@@ -22,6 +22,9 @@ struct smtp_client {
 	bool spoke;
 	bool after_message; /* the last thing was the end of a message */
 	bool tls;	    /* TLS is up */
+	/* TLS was refused to it lately for reasons of ours: what it sends in
+	 * clear for that is put off. */
+	bool tls_refused;
 	/* The greeting in force: EHLO, HELO, or UNKNOWN when there was none
 	 * since the start or since STARTTLS (RFC 3207, 4.2: it is then
 	 * forgotten). */

@@ -315,6 +315,13 @@ static void obey_line(struct turn *turn)
 		reply(turn, "500 5.5.2 Error: bad syntax");
 		return;
 	}
+	if (verb == SMTP_VERB_MAIL && !client->tls && client->tls_refused) {
+		came(client, verb);
+		count_error(client);
+		reply(turn, "451 4.7.0 TLS temporarily unavailable, try again "
+			    "later");
+		return;
+	}
 	if (needs_backend(turn)) {
 		turn->step->event = SMTP_GATE_BACKEND;
 		turn->step->used = 0;

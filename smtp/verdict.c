@@ -47,6 +47,13 @@ static enum smtp_answer judge_auth(const struct smtp_turn *turn)
 		   : SMTP_ANSWER_NONE;
 }
 
+static enum smtp_answer judge_mail(const struct smtp_turn *turn)
+{
+	return !turn->client->tls && turn->client->tls_refused
+		   ? SMTP_ANSWER_TLS_UNAVAILABLE
+		   : SMTP_ANSWER_NONE;
+}
+
 /* What speaks against the command in itself. */
 static enum smtp_answer judge_command(
     const struct smtp_turn *turn, const struct smtp_command *command)
@@ -62,9 +69,10 @@ static enum smtp_answer judge_command(
 		return judge_auth(turn);
 	case SMTP_VERB_BDAT:
 		return judge_bdat(turn, command);
+	case SMTP_VERB_MAIL:
+		return judge_mail(turn);
 	case SMTP_VERB_HELO:
 	case SMTP_VERB_EHLO:
-	case SMTP_VERB_MAIL:
 	case SMTP_VERB_RCPT:
 	case SMTP_VERB_DATA:
 	case SMTP_VERB_RSET:

@@ -150,6 +150,35 @@ void tls_session_set_edh_gate(
 	session->exchange.gate = *gate;
 }
 
+bool tls_session_does_edh(const struct tls_session *session)
+{
+	SSL *ssl = session->ssl;
+	const SSL_CIPHER *cipher = SSL_get_pending_cipher(ssl);
+
+	if (cipher == NULL)
+		cipher = SSL_get_current_cipher(ssl);
+	if (cipher == NULL)
+		return false;
+	switch (SSL_CIPHER_get_kx_nid(cipher)) {
+	case NID_kx_dhe:
+		return SSL_session_reused(ssl) == 0;
+	case NID_kx_any: /* TLS 1.3 */
+		break;
+	default:
+		return false;
+	}
+	switch (SSL_get_negotiated_group(ssl)) {
+	case NID_ffdhe2048:
+	case NID_ffdhe3072:
+	case NID_ffdhe4096:
+	case NID_ffdhe6144:
+	case NID_ffdhe8192:
+		return true;
+	default:
+		return false;
+	}
+}
+
 void tls_session_destroy(struct tls_session **session)
 {
 	if (*session == NULL)

@@ -76,6 +76,10 @@ struct tls_edh_gate {
 void tls_session_set_edh_gate(
     struct tls_session *session, const struct tls_edh_gate *gate);
 
+/* Whether the key exchange is EDH, once our first flight is written, also in a
+ * handshake that was not finished. */
+bool tls_session_does_edh(const struct tls_session *session);
+
 /* Accepts NULL inside; sets it to NULL. */
 void tls_session_destroy(struct tls_session **session);
 

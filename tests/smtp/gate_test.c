@@ -575,3 +575,19 @@ Test(gate, tells_of_improper_pipelining_once)
 		cr_assert_not(talk.improper, "batch %u", i);
 	}
 }
+
+/* Whom we refused TLS must not be heard in clear instead. */
+Test(gate, puts_off_mail_in_clear_of_whom_tls_was_refused)
+{
+	static struct talk talk;
+	struct smtp_policy policy = policy_of(MAY);
+	begin(&talk, &policy);
+	talk.client.tls_refused = true;
+	ask(&talk, "NOOP\r\nMAIL FROM:<>\r\nSTARTTLS\r\n",
+	    OK "451 4.7.0 TLS temporarily unavailable, try again later\r\n"
+	       "220 2.0.0 Ready to start TLS\r\n[tls]");
+	begin(&talk, &policy);
+	talk.client.tls_refused = true;
+	smtp_client_tls_up(&talk.client);
+	ask(&talk, "MAIL FROM:<>\r\n", "[backend]");
+}

@@ -45,7 +45,7 @@ struct utterance {
 struct setup {
 	enum smtp_tls_level level;
 	bool clear, no_ehlo, no_chunking, auth_only, forbid_pipelining;
-	bool insert;
+	bool insert, tls_refused;
 	uint32_t discarded;
 	unsigned errors_max; /* 0: 20 */
 };
@@ -121,6 +121,7 @@ static void begin(struct play *play, const struct setup *setup)
 	};
 	smtp_client_init(&play->client);
 	play->client.tls = !setup->clear;
+	play->client.tls_refused = setup->tls_refused;
 	struct smtp_ehlo ehlo;
 	smtp_ehlo_parse(offers, sizeof(offers) - 1, &ehlo);
 	if (setup->no_chunking)
@@ -440,6 +441,11 @@ static const struct dialogue authentications[] = {
 	{.clear = true, .level = SMTP_TLS_MAY, .auth_only = true},
 	{C("AUTH PLAIN AA==\r\n", "",
 	    "503 5.5.1 Error: authentication not enabled\r\n")},
+	""},
+    {"in clear where TLS was refused",
+	{.clear = true, .level = SMTP_TLS_MAY, .tls_refused = true},
+	{C(MAIL, "",
+	    "451 4.7.0 TLS temporarily unavailable, try again later\r\n")},
 	""},
     {"refused by us, and so answered before more is read",
 	{.clear = true, .level = SMTP_TLS_MAY, .auth_only = true},
