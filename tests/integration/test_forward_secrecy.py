@@ -1,0 +1,407 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forward secrecy as FORWARD_SECRECY_README describes it (reference 1.6 to 1.8),
+against `openssl s_client` that forces a suite, a group, a size, a version."""
+import re
+import ssl
+import subprocess
+from typing import NamedTuple
+
+import pytest
+
+from client import eventually, tls_context
+from postern import Listener
+
+OPENSSL = "/usr/bin/openssl"
+TLS12 = "-tls1_2"
+AES128 = "ECDHE-RSA-AES128-GCM-SHA256"
+DHE = "DHE-RSA-AES256-GCM-SHA384"
+# OpenSSL 3.0 as Debian sets it up talks older protocols at level 0 alone.
+LOW = ":@SECLEVEL=0"
+
+
+class Handshake(NamedTuple):
+    protocol: str  # "TLSv1.2"; "" when there was none
+    cipher: str
+    key: str  # "DH, 2048 bits", "X25519, 253 bits"
+    text: str
+
+    @property
+    def failed(self):
+        return self.cipher == "(NONE)"
+
+    @property
+    def reused(self):
+        return "\nReused, " in self.text
+
+
+def shake(port, *options, wrapped=False):
+    start = [] if wrapped else ["-starttls", "smtp"]
+    result = subprocess.run(
+        [OPENSSL, "s_client", "-connect", f"127.0.0.1:{port}", *start,
+         "-ign_eof", *options], input="QUIT\r\n", capture_output=True,
+        text=True, timeout=30)
+    text = result.stdout + result.stderr
+    found = re.search(r"(?:New|Reused), (\S+), Cipher is (\S+)", text)
+    key = re.search(r"Server Temp Key: (.*)", text)
+    return Handshake(found[1] if found else "", found[2] if found else "(NONE)",
+                     key[1] if key else "", text)
+
+
+@pytest.fixture
+def listen(make_postern):
+    """A Postern with one listener for each dict of overrides."""
+    def start(*overrides, settings=None, backends=()):
+        return make_postern(*backends, settings=settings, listeners=[
+            Listener(**each) for each in overrides]).start()
+    return start
+
+
+# Protocol lists (1.6).
+
+@pytest.mark.parametrize("listed, spoken", [
+    (">=TLSv1.2", {"1_2", "1_3"}),
+    (">=TLSv1", {"1", "1_1", "1_2", "1_3"}),
+    (">=TLSv1, <=TLSv1.1", {"1", "1_1"}),
+    ("!SSLv2, !SSLv3, !TLSv1", {"1_1", "1_2", "1_3"}),
+    ("TLSv1.2", {"1_2"}),
+    (">=0304", {"1_3"}),
+    (">=tlsv1.2:!TLSv1.3", {"1_2"}),
+])
+@pytest.mark.parametrize("level", ["may", "encrypt"])
+def test_protocols(listen, level, listed, spoken):
+    name = "smtpd_tls_protocols" if level == "may" \
+        else "smtpd_tls_mandatory_protocols"
+    postern = listen({"smtpd_tls_security_level": level, name: listed})
+    for version in ("1", "1_1", "1_2", "1_3"):
+        seen = shake(postern.port, f"-tls{version}", "-cipher",
+                     "ALL" + LOW)
+        assert seen.failed == (version not in spoken), seen.text
+
+
+# Grades, exclusions, order (1.7).
+
+@pytest.mark.parametrize("word, offered, cipher", [
+    ("prefer", f"{AES128}:AES256-SHA", AES128),
+    ("no", f"{AES128}:AES256-SHA", "AES256-SHA"),
+    ("require", f"{AES128}:AES256-SHA", AES128),
+    ("prefer", f"{DHE}:{AES128}", AES128),
+    ("no", f"{DHE}:{AES128}", DHE),
+    ("require", f"{DHE}:{AES128}", AES128),
+    ("prefer", "AES256-SHA", "AES256-SHA"),
+    ("require", "AES256-SHA", "(NONE)"),
+])
+def test_secrecy_before_strength(listen, word, offered, cipher):
+    postern = listen({"proxy_tls_forward_secrecy": word})
+    seen = shake(postern.port, TLS12, "-cipher", offered)
+    assert seen.cipher == cipher, seen.text
+    if cipher == "(NONE)":
+        assert "alert number 40" in seen.text
+    else:
+        postern.wait_for_log(f"TLSv1.2 with cipher {cipher} ")
+
+
+def test_the_client_decides_without_preemption(listen):
+    postern = listen({"tls_preempt_cipherlist": "no"})
+    assert shake(postern.port, TLS12, "-cipher",
+                 f"AES256-SHA:{AES128}").cipher == "AES256-SHA"
+
+
+@pytest.mark.parametrize("overrides, offered, cipher", [
+    ({"smtpd_tls_exclude_ciphers": "AES256, kRSA"}, f"{DHE}:AES128-SHA",
+     "(NONE)"),
+    ({"smtpd_tls_exclude_ciphers": "AES256"}, f"{DHE}:AES128-SHA",
+     "AES128-SHA"),
+    ({}, "aNULL" + LOW, "AECDH-AES256-SHA"),
+    ({"smtpd_tls_exclude_ciphers": "aNULL"}, "aNULL" + LOW, "(NONE)"),
+    ({"smtpd_tls_ask_ccert": "yes"}, "aNULL" + LOW, "(NONE)"),
+    ({"smtpd_tls_security_level": "encrypt"}, "aNULL" + LOW, "(NONE)"),
+    ({"smtpd_tls_security_level": "encrypt",
+      "smtpd_tls_mandatory_exclude_ciphers": ""}, "aNULL" + LOW,
+     "AECDH-AES256-SHA"),
+    ({"smtpd_tls_mandatory_exclude_ciphers": "AES"}, AES128, AES128),
+    ({"smtpd_tls_ciphers": "null"}, AES128, "(NONE)"),
+    ({"smtpd_tls_ciphers": "null"}, "NULL-SHA256" + LOW, "NULL-SHA256"),
+])
+def test_grades_and_exclusions(listen, overrides, offered, cipher):
+    postern = listen(overrides)
+    assert shake(postern.port, TLS12, "-cipher", offered).cipher == cipher
+
+
+def test_suites_of_tls_1_3(listen):
+    postern = listen({"proxy_tls_ciphersuites": "TLS_AES_128_GCM_SHA256"})
+    assert shake(postern.port, "-tls1_3").cipher == "TLS_AES_128_GCM_SHA256"
+
+
+# Groups (1.8).
+
+@pytest.mark.parametrize("overrides, version, key", [
+    ({}, TLS12, "X25519, 253 bits"),
+    ({"smtpd_tls_eecdh_grade": "strong"}, TLS12, "ECDH, prime256v1, 256 bits"),
+    ({"smtpd_tls_eecdh_grade": "ultra"}, TLS12, "ECDH, secp384r1, 384 bits"),
+    ({"tls_eecdh_auto_curves": "X448 X25519"}, TLS12, "X448, 448 bits"),
+    ({"smtpd_tls_eecdh_grade": "strong",
+      "tls_eecdh_strong_curve": "secp521r1"}, TLS12,
+     "ECDH, secp521r1, 521 bits"),
+    ({"smtpd_tls_eecdh_grade": "ultra"}, "-tls1_3", "X448, 448 bits"),
+    ({"smtpd_tls_eecdh_grade": "none"}, TLS12, "DH, 2048 bits"),
+])
+def test_curves(listen, overrides, version, key):
+    postern = listen(overrides)
+    groups = "X448" if key.startswith("X448") else \
+        "X25519:P-256:P-384:P-521:X448"
+    assert shake(postern.port, version, "-groups", groups).key == key
+
+
+def test_grade_none_turns_tls_1_3_off(listen):
+    postern = listen({"smtpd_tls_eecdh_grade": "none"})
+    assert shake(postern.port, "-tls1_3").failed
+    assert shake(postern.port).protocol == "TLSv1.2"
+
+
+@pytest.mark.parametrize("group", ["ffdhe2048", "ffdhe3072", "ffdhe4096"])
+def test_ffdhe_in_tls_1_3_only_if_listed(listen, group):
+    postern = listen({}, {"tls_ffdhe_auto_groups": "ffdhe2048 ffdhe3072"})
+    for index, is_listed in ((0, False), (1, group != "ffdhe4096")):
+        seen = shake(postern.listeners[index].port, "-tls1_3", "-groups",
+                     group)
+        assert seen.failed != is_listed, seen.text
+
+
+# Primes (1.8).
+
+@pytest.fixture(scope="module")
+def primes(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("primes")
+    for bits in (512, 1024):
+        subprocess.run([OPENSSL, "dhparam", "-out", directory / f"{bits}.pem",
+                        str(bits)], check=True, capture_output=True)
+    subprocess.run([OPENSSL, "genpkey", "-genparam", "-algorithm", "DH",
+                    "-pkeyopt", "group:ffdhe3072", "-out",
+                    directory / "3072.pem"], check=True, capture_output=True)
+    return directory
+
+
+@pytest.mark.parametrize("value, key, finding", [
+    ("", "DH, 2048 bits", None),
+    ("auto", "DH, 2048 bits", None),
+    ("1024.pem", "DH, 1024 bits", "1024.pem"),
+    ("3072.pem", "DH, 3072 bits", None),
+    ("512.pem", "", "512.pem"),
+    ("absent.pem", "DH, 2048 bits", "absent.pem"),
+    ("certificate", "DH, 2048 bits", "mx.example.test.pem"),
+])
+def test_primes(listen, primes, certificate, value, key, finding):
+    path = value
+    if value.endswith(".pem"):
+        path = str(primes / value)
+    elif value == "certificate":
+        path = str(certificate.certificate)
+    postern = listen({"smtpd_tls_dh1024_param_file": path})
+    seen = shake(postern.port, TLS12, "-cipher", "kDHE" + LOW)
+    assert seen.key == key, seen.text
+    assert shake(postern.port, TLS12, "-cipher", "kECDHE").key.startswith("X")
+    warnings = postern.verb("check").stderr
+    if finding is None:
+        assert "smtpd_tls_dh1024_param_file" not in warnings
+    else:
+        assert finding in warnings
+
+
+def test_dhparam_makes_a_prime_that_a_reload_takes(make_postern, scratch):
+    path = scratch / "dh.pem"
+    postern = make_postern(settings={"smtpd_tls_dh1024_param_file": path})
+    made = postern.run("dhparam", "--bits", "1024", str(path))
+    assert made.returncode == 1 and "--allow-weak" in made.stderr
+    assert not path.exists()
+    path.write_text("what was there before")
+    before = path.stat().st_ino
+    made = postern.run("dhparam", "--bits", "1024", "--allow-weak", str(path))
+    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert path.stat().st_ino != before
+    assert list(scratch.glob("*.tmp")) == []
+    postern.start()
+    assert shake(postern.port, TLS12, "-cipher",
+                 "kDHE" + LOW).key == "DH, 1024 bits"
+
+
+# Per listener.
+
+def test_three_listeners_differ_and_a_reload_changes_one(listen, primes):
+    postern = listen(
+        {"smtpd_tls_eecdh_grade": "strong",
+         "smtpd_tls_dh1024_param_file": primes / "1024.pem"},
+        {"smtpd_tls_eecdh_grade": "ultra",
+         "smtpd_tls_dh1024_param_file": primes / "3072.pem"},
+        {"tls_eecdh_auto_curves": "X448", "smtpd_tls_dh1024_param_file": ""})
+
+    def seen():
+        return [(shake(listener.port, TLS12, "-cipher", "kECDHE", "-groups",
+                       "P-256:P-384:X448").key,
+                 shake(listener.port, TLS12, "-cipher", "kDHE" + LOW).key)
+                for listener in postern.listeners]
+
+    expected = [("ECDH, prime256v1, 256 bits", "DH, 1024 bits"),
+                ("ECDH, secp384r1, 384 bits", "DH, 3072 bits"),
+                ("X448, 448 bits", "DH, 2048 bits")]
+    assert seen() == expected
+    with postern.secured() as client:
+        postern.listeners[0].overrides["smtpd_tls_eecdh_grade"] = "ultra"
+        postern.listeners[0].overrides["smtpd_tls_dh1024_param_file"] = ""
+        postern.write()
+        assert postern.reload().returncode == 0
+        expected[0] = ("ECDH, secp384r1, 384 bits", "DH, 2048 bits")
+        assert seen() == expected
+        client.expect("NOOP", 250)
+        client.quit()
+
+
+# What is in force.
+
+def test_ciphers_prints_the_order(listen):
+    postern = listen({"proxy_tls_forward_secrecy": "require"}, {})
+    first, second = (listener.service for listener in postern.listeners)
+    result = postern.verb("ciphers", first)
+    assert result.returncode == 0, result.stderr
+    suites = re.findall(
+        r"^    (\S+) +Kx=\S+ +Au=\S+ +Enc=\S+ +\d+ bits +(\S+) +FS=(yes|no)$",
+        result.stdout, re.M)
+    assert suites[0] == ("TLS_AES_256_GCM_SHA384", "TLSv1.3", "yes")
+    assert {secrecy for _, _, secrecy in suites} == {"yes"}
+    names = [name for name, _, _ in suites]
+    assert names.index(AES128) < names.index(DHE)
+    assert "EDH in TLS 1.2: ffdhe2048, 2048 bits" in result.stdout
+    assert "CN=mx.example.test" in result.stdout
+    both = postern.verb("ciphers").stdout
+    assert f"{first}: " in both and f"{second}: " in both
+    assert "AES256-SHA " in both and "FS=no" in both
+    assert postern.verb("ciphers", "none-such").returncode == 1
+
+
+def test_check_says_what_may_not_be_meant(listen):
+    postern = listen({"proxy_tls_forward_secrecy": "require",
+                      "smtpd_tls_eecdh_grade": "strong"})
+    told = postern.verb("check").stderr
+    assert "a client without forward secrecy can still send in clear" in told
+    assert "smtpd_tls_eecdh_grade: current Postfix ignores it" in told
+
+
+# Tickets.
+
+def test_tickets_outlive_workers_and_reloads(make_postern, scratch):
+    postern = make_postern(settings={"proxy_worker_processes": "2"}).start()
+    ticket = scratch / "ticket"
+    assert shake(postern.port, TLS12, "-sess_out", ticket).cipher != "(NONE)"
+    for _ in range(4):
+        assert shake(postern.port, TLS12, "-sess_in", ticket).reused
+    assert postern.reload().returncode == 0
+    assert shake(postern.port, TLS12, "-sess_in", ticket).reused
+
+
+@pytest.mark.parametrize("version", [TLS12, "-tls1_3"])
+def test_no_ticket_is_none_on_the_wire(listen, version):
+    postern = listen({"tls_ssl_options": "NO_TICKET"}, {})
+    without, usual = (
+        shake(listener.port, version, "-msg").text.count("NewSessionTicket")
+        for listener in postern.listeners)
+    assert (without, usual) == (0, 1)
+
+
+def test_a_ticket_is_good_for_its_listener_alone(listen, scratch):
+    postern = listen({}, {})
+    ticket = scratch / "ticket"
+    shake(postern.port, TLS12, "-sess_out", ticket)
+    assert not shake(postern.listeners[1].port, TLS12, "-sess_in",
+                     ticket).reused
+
+
+# Client certificates.
+
+REQUIRED = {"smtpd_tls_security_level": "encrypt",
+            "smtpd_tls_req_ccert": "yes"}
+ABORT = r"^NOQUEUE: abort: TLS from unknown\[127.0.0.1\]: "
+
+
+def shown(certificate):
+    return ["-cert", certificate.certificate, "-key", certificate.key]
+
+
+def test_a_certificate_can_be_required(listen, certificate, other_certificate):
+    postern = listen(
+        REQUIRED, settings={"smtpd_tls_CAfile": certificate.certificate})
+    refusal = "421 4.7.1 mx.example.test Error: "
+    assert refusal + "No client certificate presented" in shake(
+        postern.port).text
+    postern.wait_for_log(ABORT + "No client certificate presented$")
+    assert refusal + "Client certificate not trusted" in shake(
+        postern.port, *shown(other_certificate)).text
+    postern.wait_for_log("^certificate verification failed for "
+                         r"unknown\[127.0.0.1\]: self-signed certificate$")
+    postern.wait_for_log(ABORT + "Client certificate not trusted$")
+    assert "221 2.0.0 Bye" in shake(postern.port, *shown(certificate)).text
+    postern.wait_for_log("^Trusted TLS connection established from ")
+    postern.wait_for_log("reason=CLIENT_CERTIFICATE", count=2)
+
+
+def test_a_certificate_required_in_place_of_the_greeting(make_postern):
+    postern = make_postern(listeners=[
+        Listener(), Listener(smtpd_tls_wrappermode="yes",
+                             smtpd_tls_req_ccert="yes")])
+    postern.write()
+    postern.spawn()
+    eventually(lambda: "daemon started" in postern.text())
+    eventually(lambda: "421 4.7.1 " in shake(
+        postern.listeners[1].port, wrapped=True).text)
+
+
+# The budget of EDH.
+
+def test_edh_leaves_the_offer_of_who_can_do_without(listen):
+    """With Postfix's order the client gets EDH, as long as it may."""
+    postern = listen({"proxy_tls_forward_secrecy": "no",
+                      "proxy_edh_client_cpu_time": "1ms"})
+    seen = {shake(postern.port, TLS12, "-cipher", f"{DHE}:{AES128}").cipher
+            for _ in range(4)}
+    assert seen == {DHE, AES128}
+    assert postern.counter("edh_avoided") > 0
+    assert postern.counter("edh_refused") == 0
+    assert postern.counter("edh_cpu_us") > 1000
+
+
+def test_who_was_refused_edh_is_not_driven_into_clear(listen):
+    postern = listen({"proxy_edh_cpu_share": "0"})
+    with postern.connect() as client:
+        client.greeting()
+        client.expect("EHLO client.example.test", 250)
+        client.expect("MAIL FROM:<a@example.test>", 250)
+        client.quit()
+    assert "alert number 40" in shake(postern.port, TLS12, "-cipher",
+                                      "kDHE").text
+    postern.wait_for_log("EDH refused to unknown")
+    assert postern.counter("edh_refused") == 1
+    with postern.connect() as client:
+        client.greeting()
+        client.expect("EHLO client.example.test", 250)
+        assert client.command("MAIL FROM:<a@example.test>").raw == (
+            b"451 4.7.0 TLS temporarily unavailable, try again later\r\n")
+        client.starttls()
+        client.expect("EHLO client.example.test", 250)
+        client.expect("MAIL FROM:<a@example.test>", 250)
+        client.quit()
+
+
+def test_who_can_only_do_edh_waits_for_its_turn(listen):
+    """A share of one percent is soon used up, and comes back slowly."""
+    postern = listen({"proxy_edh_cpu_share": "1",
+                      "proxy_edh_client_cpu_time": "60000ms"})
+    context = tls_context(maximum=ssl.TLSVersion.TLSv1_2)
+    context.set_ciphers("kDHE")
+    for _ in range(400):
+        with postern.connect() as client:
+            client.greeting()
+            client.starttls(context)
+            client.quit()
+        if postern.counter("edh_delayed") > 0:
+            break
+    assert postern.counter("edh_delayed") > 0
+    assert postern.counter("edh_refused") == 0
