@@ -89,7 +89,7 @@ static size_t write_frame(struct log *log, enum log_level level,
 }
 
 /* The text with its prefix, made fit for a terminal; returns its length. */
-static size_t write_text(
+__attribute__((format(printf, 2, 0))) static size_t write_text(
     enum log_level level, const char *format, va_list ap, char *out)
 {
 	size_t prefix_len = strlen(levels[level].prefix);
