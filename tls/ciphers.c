@@ -76,7 +76,8 @@ static void exclude(struct list *list, const char *excluded,
 			    "of a suite, or of a kind of suites such as aNULL "
 			    "or kRSA",
 			    (int)len, at, at[0]);
-		append(list, ":!", at, len);
+		else
+			append(list, ":!", at, len);
 		at += len;
 	}
 }

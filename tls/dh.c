@@ -233,8 +233,8 @@ static void describe(const struct tls_library *library,
 	if (EVP_PKEY_get_group_name(
 		parameters, dh->name, sizeof(dh->name), &len) != 1)
 		dh->name[0] = '\0';
-	/* Without our provider, OpenSSL forgets the length that stands in the
-	 * parameters; it knows that of a named group. */
+	/* Those of the named groups are OpenSSL's, and the same. Of any other,
+	 * it forgets the length without our provider. */
 	if (dh->name[0] != '\0')
 		dh->exponent_bits = tls_prime_exponent_bits(dh->bits);
 	else if (library->checks_quickly &&

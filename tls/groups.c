@@ -19,10 +19,12 @@
 static const char *const hybrids[] = {
     "X25519MLKEM768", "SecP256r1MLKEM768", "SecP384r1MLKEM1024"};
 
-/* Looks for a name among what the providers say they can do. */
+/* Looks among what the providers say they can do: for a name, then, when
+ * `group` has its number, for the first of its names. A group comes once for
+ * each: secp256r1, which TLS calls it, then prime256v1 and P-256. */
 struct search {
 	const char *name;
-	bool is_found;
+	bool has_number, has_name;
 	struct tls_group group;
 };
 
@@ -44,27 +46,35 @@ static const char *text_in(const OSSL_PARAM *params, const char *key)
 	return text;
 }
 
-/* A group comes once for each of its names: prime256v1 and P-256 are both
- * secp256r1. The first is the one that TLS has for it. */
+static bool is_named(const OSSL_PARAM *params, const char *name)
+{
+	return strcasecmp(name,
+		   text_in(params, OSSL_CAPABILITY_TLS_GROUP_NAME)) == 0 ||
+	       strcasecmp(name,
+		   text_in(params, OSSL_CAPABILITY_TLS_GROUP_NAME_INTERNAL)) ==
+		   0;
+}
+
 static int look_at_group(const OSSL_PARAM *params, void *argument)
 {
 	struct search *search = argument;
+	struct tls_group *group = &search->group;
 	const OSSL_PARAM *id =
 	    OSSL_PARAM_locate_const(params, OSSL_CAPABILITY_TLS_GROUP_ID);
-	const char *name = text_in(params, OSSL_CAPABILITY_TLS_GROUP_NAME);
-	const char *other =
-	    text_in(params, OSSL_CAPABILITY_TLS_GROUP_NAME_INTERNAL);
 	unsigned number = 0;
 
-	if (search->is_found || id == NULL ||
-	    OSSL_PARAM_get_uint(id, &number) != 1)
+	if (id == NULL || OSSL_PARAM_get_uint(id, &number) != 1)
 		return 1;
-	if (strcasecmp(search->name, name) != 0 &&
-	    strcasecmp(search->name, other) != 0)
-		return 1;
-	search->is_found = true;
-	search->group.id = (uint16_t)number;
-	snprintf(search->group.name, sizeof(search->group.name), "%s", name);
+	if (search->name != NULL) {
+		if (!search->has_number && is_named(params, search->name)) {
+			search->has_number = true;
+			group->id = (uint16_t)number;
+		}
+	} else if (!search->has_name && number == group->id) {
+		search->has_name = true;
+		snprintf(group->name, sizeof(group->name), "%s",
+		    text_in(params, OSSL_CAPABILITY_TLS_GROUP_NAME));
+	}
 	return 1;
 }
 
@@ -100,7 +110,11 @@ static void take_name(const struct tls_library *library, const char *name,
 	struct search search = {.name = name + may_be_absent};
 
 	OSSL_PROVIDER_do_all(library->handle, look_at_provider, &search);
-	if (!search.is_found) {
+	search.name = NULL;
+	if (search.has_number)
+		OSSL_PROVIDER_do_all(
+		    library->handle, look_at_provider, &search);
+	if (!search.has_name) {
 		if (!may_be_absent && !is_hybrid(name))
 			append_unknown(unknown, name);
 		return;

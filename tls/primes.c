@@ -169,7 +169,7 @@ bool tls_prime_examine(const BIGNUM *p, struct tls_prime *prime_out)
 	int len = BN_num_bytes(p);
 
 	*prime_out = (struct tls_prime){.origin = NULL};
-	if (len <= 0 || len > PRIME_BYTES_MAX)
+	if (len <= 0 || len > PRIME_BYTES_MAX || BN_is_negative(p))
 		return true;
 	BN_bn2bin(p, bytes);
 	if (EVP_Digest(bytes, (size_t)len, digest, NULL, EVP_sha256(), NULL) !=
@@ -196,8 +196,8 @@ int tls_prime_exponent_bits(int prime_bits)
 {
 	static const struct {
 		int prime_bits, exponent_bits;
-	} rows[] = {{2048, 225}, {3072, 275}, {4096, 325}, {6144, 375},
-	    {8192, 400}, {10000, 450}};
+	} rows[] = {{1536, 200}, {2048, 225}, {3072, 275}, {4096, 325},
+	    {6144, 375}, {8192, 400}, {10000, 450}};
 	size_t i = 0;
 
 	while (i + 1 < sizeof(rows) / sizeof(rows[0]) &&

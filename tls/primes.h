@@ -21,7 +21,9 @@ struct tls_prime {
 bool tls_prime_examine(const BIGNUM *p, struct tls_prime *prime_out);
 
 /* How long an exponent must be in the group of a safe prime of so many bits:
- * RFC 7919, 5.2 and appendix A, of the next larger size. */
+ * RFC 7919, 5.2 and appendix A (for 1536, RFC 3526, 8), of the next larger
+ * size.
+ */
 int tls_prime_exponent_bits(int prime_bits);
 
 #endif

@@ -69,6 +69,8 @@ EVP_PKEY *fixture_key(const char *type)
 
 	if (strcmp(type, "rsa") == 0)
 		key = EVP_RSA_gen(2048);
+	else if (strcmp(type, "rsa3072") == 0)
+		key = EVP_RSA_gen(3072);
 	else if (strcmp(type, "rsa1024") == 0)
 		key = EVP_RSA_gen(1024);
 	else if (strcmp(type, "p256") == 0)
@@ -130,6 +132,24 @@ const char *fixture_text(const char *name, const char *text)
 	cr_assert_not_null(file);
 	fputs(text, file);
 	fclose(file);
+	return path;
+}
+
+const char *fixture_group(
+    const char *name, const char *type, const char *group)
+{
+	const char *path = fixture_path(name);
+	EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
+	EVP_PKEY *parameters = NULL;
+	BIO *file = BIO_new_file(path, "w");
+
+	cr_assert_eq(EVP_PKEY_paramgen_init(maker), 1);
+	cr_assert_eq(EVP_PKEY_CTX_set_group_name(maker, group), 1);
+	cr_assert_eq(EVP_PKEY_paramgen(maker, &parameters), 1);
+	cr_assert_eq(PEM_write_bio_Parameters(file, parameters), 1);
+	BIO_free(file);
+	EVP_PKEY_free(parameters);
+	EVP_PKEY_CTX_free(maker);
 	return path;
 }
 

@@ -21,7 +21,8 @@ void fixture_fini(void);
 /* "DIRECTORY/name"; good until the end of the test. */
 const char *fixture_path(const char *name);
 
-/* "rsa", "rsa1024", "p256", "p384", "ed25519"; free with EVP_PKEY_free. */
+/* "rsa", "rsa3072", "rsa1024", "p256", "p384", "ed25519"; free with
+ * EVP_PKEY_free. */
 EVP_PKEY *fixture_key(const char *type);
 
 enum part {
@@ -38,6 +39,11 @@ const char *fixture_file(const char *name, unsigned parts, EVP_PKEY *key,
 
 /* Writes text. Returns the path. */
 const char *fixture_text(const char *name, const char *text);
+
+/* Writes OpenSSL's parameters of a named group ("DH", "ffdhe2048"). Returns the
+ * path. */
+const char *fixture_group(
+    const char *name, const char *type, const char *group);
 
 /* Key and certificate, valid now, in one file that is made once a test. */
 const char *fixture_chain(const char *type);
