@@ -28,9 +28,19 @@ static void name_revived(const struct settings *settings, struct report *report)
 			    names[i]);
 }
 
-static void name_unused(const struct settings *settings, struct report *report)
+static void name_unused(const struct settings *settings,
+    const struct settings *main_settings, struct report *report)
 {
 	static const char cache[] = "smtpd_tls_session_cache_database";
+	static const char files[] = "proxy_tls_ticket_key_files";
+
+	if (strcmp(settings->proxy_tls_ticket_key_files,
+		main_settings->proxy_tls_ticket_key_files) != 0)
+		report_add(report, REPORT_WARNING,
+		    settings_place(settings, files),
+		    "%s: not used, since all listeners share the keys; set it "
+		    "in main.cf",
+		    files);
 
 	if (settings->smtpd_tls_session_cache_database[0] != '\0')
 		report_add(report, REPORT_NOTICE,
@@ -149,13 +159,16 @@ static void check_secrecy(const struct service *service, struct report *report)
 void advice_give(
     const struct services *services, int64_t now_s, struct report *report)
 {
+	const struct settings *main_settings =
+	    services->configuration->settings;
+
 	for (size_t i = 0; i < services->count; i++) {
 		const struct service *service = &services->services[i];
 
 		if (service->tls == NULL)
 			continue;
 		name_revived(service->settings, report);
-		name_unused(service->settings, report);
+		name_unused(service->settings, main_settings, report);
 		check_plaintext(service, report);
 		check_certificates(service, now_s, report);
 		check_secrecy(service, report);

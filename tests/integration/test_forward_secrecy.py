@@ -354,6 +354,41 @@ def test_a_certificate_required_in_place_of_the_greeting(make_postern):
         postern.listeners[1].port, wrapped=True).text)
 
 
+def test_level_2_tells_more(listen, certificate, scratch):
+    postern = listen({"smtpd_tls_ask_ccert": "yes", "smtpd_tls_loglevel": "2"})
+    ticket = scratch / "ticket"
+    shake(postern.port, TLS12, "-sess_out", ticket, *shown(certificate))
+    postern.wait_for_log(
+        r"^setting up TLS connection from unknown\[127.0.0.1\]$")
+    postern.wait_for_log(r"^unknown\[127.0.0.1\]: subject_CN=mx.example.test, "
+                         "issuer=mx.example.test, fingerprint=[0-9A-F:]{95}, "
+                         "pkey_fingerprint=[0-9A-F:]{95}$")
+    postern.wait_for_log("^Untrusted TLS connection established from ")
+    assert shake(postern.port, TLS12, "-sess_in", ticket,
+                 *shown(certificate)).reused
+    postern.wait_for_log(r"^unknown\[127.0.0.1\]: Reusing old session "
+                         r"\(RFC 5077 session ticket\)$")
+
+
+# Names.
+
+@pytest.mark.parametrize("asked, served, noted", [
+    ("a.Other.test", "other.example.test", " to a.Other.test: "),
+    ("mx.example.test", "mx.example.test", None),
+])
+def test_certificates_by_name(listen, other_certificate, asked, served, noted):
+    maps = f"inline:{{ .other.test={other_certificate.chain} }}"
+    postern = listen({"tls_server_sni_maps": maps})
+    seen = shake(postern.port, "-servername", asked)
+    assert f"subject=CN = {served}" in seen.text
+    if noted:
+        assert noted in postern.wait_for_log("TLS connection established")
+    else:
+        postern.wait_for_log(
+            rf"^TLS SNI {asked} from unknown\[127.0.0.1\] not matched, using "
+            "default chain$")
+
+
 # The budget of EDH.
 
 def test_edh_leaves_the_offer_of_who_can_do_without(listen):
