@@ -235,6 +235,20 @@ def test_a_port_that_is_taken_is_told(make_postern):
         assert "in use" in postern.text()
 
 
+def test_a_second_postern_on_the_same_port_is_told(make_postern):
+    """SO_REUSEPORT alone would let both have it, and split what comes."""
+    first = make_postern().start()
+    second = make_postern(listeners=first.listeners)
+    second.expect_clean = False
+    second.start(ready=False)
+    assert second.process.wait(20) != 0
+    assert "in use" in second.text()
+    for _ in range(10):
+        with first.connect() as client:
+            client.greeting()
+            client.quit()
+
+
 def test_other_services_are_skipped_with_one_notice(make_postern):
     postern = make_postern()
     postern.write()
