@@ -87,8 +87,7 @@ static const char *configuration(const char *name, const char *section)
 	    "openssl_conf = standard\npostern = special\n"
 	    "[standard]\n"
 	    "[special]\nproviders = providers\n"
-	    "[providers]\n%s\n[default]\nactivate = 1\n"
-	    "[legacy]\nactivate = 1\n"
+	    "[providers]\n%s\n[used]\nactivate = 1\n"
 	    "[stand_in]\nactivate = 1\nmodule = %s/legacy.so\n",
 	    section, OPENSSL_info(OPENSSL_INFO_MODULES_DIR));
 	return fixture_text(name, text);
@@ -106,7 +105,7 @@ static bool has_legacy_module(void)
 Test(library, where_there_is_a_fips_provider)
 {
 	const char *file =
-	    configuration("fips.cnf", "default = default\nfips = stand_in");
+	    configuration("fips.cnf", "default = used\nfips = stand_in");
 	const struct tls_library *library;
 
 	if (!has_legacy_module())
@@ -125,7 +124,7 @@ Test(library, where_there_is_a_fips_provider)
 
 Test(library, where_there_is_no_default_provider)
 {
-	const char *file = configuration("legacy.cnf", "legacy = legacy");
+	const char *file = configuration("legacy.cnf", "legacy = used");
 	const struct tls_library *library;
 
 	if (!has_legacy_module())
