@@ -346,19 +346,20 @@ static void sent(struct worker *worker, struct connection *connection,
 		flow_backend_failed(flow, &worker->env, -result);
 }
 
+/* Others hold the receive buffers in this turn. */
+static bool found_no_buffer(const struct connection *connection,
+    enum op_kind kind, const struct ring_completion *completion)
+{
+	return completion->result == -ENOBUFS &&
+	       (kind == OP_CLIENT_RECV || kind == OP_BACKEND_RECV) &&
+	       connection->flow.state != FLOW_CLOSED;
+}
+
 static void report(struct worker *worker, struct connection *connection,
     enum op_kind kind, const struct ring_completion *completion)
 {
 	if (connection->flow.state == FLOW_CLOSED)
 		return;
-	if (completion->result == -ENOBUFS &&
-	    (kind == OP_CLIENT_RECV || kind == OP_BACKEND_RECV)) {
-		/* Others hold the receive buffers in this turn; next turn. */
-		metric_add(worker->env.block, METRIC_buffers_exhausted, 1);
-		connection_enqueue(
-		    &worker->connections, CONNECTION_FOR_RING, connection);
-		return;
-	}
 	if (kind == OP_CLIENT_RECV)
 		client_received(worker, connection, completion);
 	else if (kind == OP_BACKEND_RECV)
@@ -377,13 +378,20 @@ void worker_session_completed(struct worker *worker, struct op op,
 
 	if (connection == NULL) {
 		metric_add(worker->env.block, METRIC_late_completions, 1);
-	} else {
-		connection->armed &= ~want_of(op.kind);
-		report(worker, connection, op.kind, completion);
+		if ((completion->flags & IORING_CQE_F_BUFFER) != 0)
+			ring_give_back(&worker->ring, completion);
+		return;
 	}
+	connection->armed &= ~want_of(op.kind);
+	if (found_no_buffer(connection, op.kind, completion)) {
+		/* It is armed again in the next turn. */
+		metric_add(worker->env.block, METRIC_buffers_exhausted, 1);
+		connection_enqueue(
+		    &worker->connections, CONNECTION_FOR_RING, connection);
+		return;
+	}
+	report(worker, connection, op.kind, completion);
 	if ((completion->flags & IORING_CQE_F_BUFFER) != 0)
 		ring_give_back(&worker->ring, completion);
-	/* A receive that found no buffer is armed again in the next turn. */
-	if (connection != NULL && completion->result != -ENOBUFS)
-		worker_advance(worker, connection);
+	worker_advance(worker, connection);
 }
