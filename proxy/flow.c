@@ -254,6 +254,8 @@ void flow_settle(struct flow *flow, struct flow_environment *env)
 		flow_end(flow, env, CLOSE_TLS_BROKEN);
 	if (flow->client.eof && !flow->client_waits)
 		client_is_done(flow, env);
+	if (flow->limit.for_backend != flow_waits_for_backend(flow))
+		flow_restart_limit(flow);
 	if (env->stopping)
 		flow_stop(flow, env);
 	leg_tidy(&flow->client, &env->buffers);
@@ -379,7 +381,9 @@ void flow_backend_sent(
 {
 	metric_add(env->block, METRIC_backend_octets_out, len);
 	leg_sent(&flow->backend, &env->buffers, len);
-	if (leg_pending(&flow->backend) == 0 && flow->state == FLOW_RELAY)
+	/* Its answer is due from now on. A body that is taken as it comes gives
+	 * the client no more time: a byte a minute would be enough. */
+	if (flow->limit.for_backend && leg_pending(&flow->backend) == 0)
 		flow_restart_limit(flow);
 	flow_settle(flow, env);
 }

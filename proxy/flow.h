@@ -73,6 +73,7 @@ struct flow_limit {
 	uint32_t serial;
 	uint32_t earned_ms;
 	int64_t duration_ms;
+	bool for_backend; /* in RELAY: whom the wait is for */
 };
 
 /* How far EDH is with the handshake (proxy/flow_edh.h). */

@@ -182,7 +182,8 @@ static size_t refuse_step(struct flow *flow, struct flow_environment *env,
 	return line.used;
 }
 
-/* Bytes of a body are progress only in so far as there are many of them. */
+/* Bytes of a body, or of a line that is too long, are progress only in so far as
+ * there are many of them. */
 static void earn_time(struct flow *flow, size_t octets)
 {
 	int64_t rate = flow->service->settings->smtpd_min_data_rate;
@@ -232,7 +233,8 @@ static size_t relay_step(struct flow *flow, struct flow_environment *env,
 	case SMTP_RELAY_PROGRESS:
 	case SMTP_RELAY_TRACE:
 	case SMTP_RELAY_MESSAGE:
-		if (in_body && smtp_relay_in_body(&flow->relay))
+		if (flow->smtp.skipping_line ||
+		    (in_body && smtp_relay_in_body(&flow->relay)))
 			earn_time(flow, step.used);
 		else
 			flow_restart_limit(flow);

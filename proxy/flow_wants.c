@@ -21,9 +21,14 @@ const struct backend *flow_backend(const struct flow *flow)
 
 bool flow_waits_for_backend(const struct flow *flow)
 {
+	if (flow->state != FLOW_RELAY ||
+	    flow->backend_state != FLOW_BACKEND_CONNECTED)
+		return false;
+	/* A body is for the client to send, as long as it may. */
+	if (smtp_relay_in_body(&flow->relay))
+		return flow->client_waits && leg_pending(&flow->backend) > 0;
 	return leg_pending(&flow->backend) > 0 ||
-	       (smtp_relay_awaits_backend(&flow->relay) &&
-		   !smtp_relay_in_body(&flow->relay));
+	       smtp_relay_awaits_backend(&flow->relay);
 }
 
 static int64_t opening_limit_ms(const struct flow *flow)
@@ -55,7 +60,7 @@ static int64_t limit_ms(const struct flow *flow)
 	case FLOW_BACKEND_OPENING:
 		return opening_limit_ms(flow);
 	case FLOW_RELAY:
-		return flow_waits_for_backend(flow)
+		return flow->limit.for_backend
 			   ? settings->proxy_backend_reply_timeout_s * 1000
 			   : settings->smtpd_timeout_s * 1000;
 	case FLOW_DRAIN:
@@ -72,6 +77,7 @@ void flow_restart_limit(struct flow *flow)
 {
 	flow->limit.serial++;
 	flow->limit.earned_ms = 0;
+	flow->limit.for_backend = flow_waits_for_backend(flow);
 	flow->limit.duration_ms = limit_ms(flow);
 }
 
