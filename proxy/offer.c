@@ -89,9 +89,10 @@ const struct offer *offers_get(struct offers *offers,
 {
 	const struct service *service = &services->services[index];
 	struct offer *offer = &offers->of_service[index];
-	uint64_t seen = changes(service, state);
+	uint64_t seen;
 
 	assert(index < offers->count);
+	seen = changes(service, state);
 	if (offer->seen != seen) {
 		recompute(offer, offers, service, state);
 		offer->seen = seen;
