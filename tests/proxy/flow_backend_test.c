@@ -305,8 +305,7 @@ Test(flow_backend, one_that_is_of_no_use_is_passed_over)
 		cr_assert_eq(counted(METRIC_backend_failures), 1);
 		flow_client_failed(&flow, &env);
 		ends_because(CLOSE_CLIENT_LOST);
-		harness_fini();
-		harness_init();
+		harness_again();
 	}
 }
 
@@ -328,8 +327,7 @@ Test(flow_backend, without_any_each_command_is_told_so)
 		client_says("QUIT\r\n");
 		cr_assert_str_eq(client_hears(), "221 2.0.0 Bye\r\n");
 		ends_because(CLOSE_CLIENT_QUIT);
-		harness_fini();
-		harness_init();
+		harness_again();
 	}
 }
 
@@ -481,8 +479,7 @@ static void lose_it(size_t i)
 static void over_again(enum close_reason reason)
 {
 	ends_because(reason);
-	harness_fini();
-	harness_init();
+	harness_again();
 }
 
 Test(flow_backend, lost_while_nothing_is_asked_it_ends_the_session)

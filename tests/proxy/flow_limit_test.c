@@ -618,8 +618,7 @@ Test(flow_limit, a_health_check_needs_no_answer_to_its_quit)
 		ends_because(CLOSE_PROBE_DONE);
 		cr_assert(seen()->up);
 		cr_assert_eq(counted(METRIC_probes_done), 1);
-		harness_fini();
-		harness_init();
+		harness_again();
 	}
 }
 
@@ -667,8 +666,7 @@ Test(flow_limit, a_health_check_that_fails_says_so_once)
 		}
 		cr_assert_eq(logged_times("warning: backend inet:second: "), 1);
 		cr_assert_eq(counted(METRIC_probes_failed), 2);
-		harness_fini();
-		harness_init();
+		harness_again();
 	}
 }
 

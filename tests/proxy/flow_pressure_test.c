@@ -111,8 +111,9 @@ Test(flow_pressure, a_full_buffer_with_nothing_kept_goes_on)
 		cr_assert_str_eq(backend_hears(), body);
 		cr_assert_eq(client_unsent(), 0);
 		free(body);
-		harness_fini();
-		harness_init();
+		flow_client_failed(&flow, &env);
+		ends_because(CLOSE_CLIENT_LOST);
+		harness_again();
 	}
 }
 
@@ -247,9 +248,7 @@ Test(flow_pressure, answers_that_come_together_wait_for_room)
 		    wants(FLOW_WANT_BACKEND_RECV), FLOW_WANT_BACKEND_RECV);
 		flow_client_failed(&flow, &env);
 		ends_because(CLOSE_CLIENT_LOST);
-		harness_fini();
-		harness_init();
-		services[HARNESS_CLEAR].policy.hard_error_limit = 100000;
+		harness_again();
 	}
 }
 
@@ -388,8 +387,7 @@ static void run_out_at(size_t cut, uint32_t left, const char *expected)
 	ends_because(CLOSE_CLIENT_QUIT);
 	cr_assert_eq(counted(METRIC_messages_accepted), 2);
 	cr_assert_eq(counted(METRIC_sink_octets), 24);
-	harness_fini();
-	harness_init();
+	harness_again();
 }
 
 Test(flow_pressure, wherever_buffers_run_out_nothing_is_lost)
@@ -400,8 +398,7 @@ Test(flow_pressure, wherever_buffers_run_out_nothing_is_lost)
 	client_says(SINK_SESSION);
 	snprintf(expected, sizeof(expected), "%s", client_hears());
 	ends_because(CLOSE_CLIENT_QUIT);
-	harness_fini();
-	harness_init();
+	harness_again();
 	for (size_t cut = 0; cut < strlen(SINK_SESSION); cut++)
 		for (uint32_t left = 0; left < 2; left++)
 			run_out_at(cut, left, expected);

@@ -218,8 +218,7 @@ Test(flow, bytes_behind_starttls_are_discarded)
 		    len - strlen("STARTTLS\r\n"), "cut at %zu", cut);
 		flow_client_failed(&flow, &env);
 		ends_because(CLOSE_CLIENT_LOST);
-		harness_fini();
-		harness_init();
+		harness_again();
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <criterion/criterion.h>
 #include <openssl/bio.h>
@@ -167,11 +168,34 @@ void harness_init(void)
 	open_stream(&backend_heard);
 	client_ctx = fixture_client_ctx(0, 0);
 	harness_receive_size = FLOW_RECEIVE_SIZE;
-	flow = (struct flow){0};
+}
+
+static void empty_stream(struct stream *stream)
+{
+	stream->len = 0;
+	stream->used = 0;
+	stream->bytes[0] = '\0';
+}
+
+void harness_again(void)
+{
+	cr_assert(finished);
+	cr_assert_eq(buffer_pool_in_use(&env.buffers), 0);
+	SSL_free(client);
 	client = NULL;
+	flow = (struct flow){0};
+	finished = false;
+	empty_stream(&to_flow);
+	empty_stream(&client_heard);
+	empty_stream(&backend_heard);
 	client_told = 0;
 	backend_told = 0;
-	finished = false;
+	env.backend_serial = 0;
+	memset(env.block->metrics, 0, sizeof(env.block->metrics));
+	harness_probe_found(FIRST, HARNESS_BACKEND_EHLO);
+	harness_probe_found(SECOND, HARNESS_BACKEND_EHLO);
+	cr_assert(log_flush(env.log));
+	cr_assert_eq(truncate(log_path, 0), 0);
 }
 
 void harness_fini(void)

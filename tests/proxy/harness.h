@@ -60,6 +60,9 @@ extern size_t harness_receive_size;
 
 void harness_init(void);
 void harness_fini(void);
+/* For a test that plays many sessions: as if nothing had been before, but for
+ * what the test changed of settings and policies. */
+void harness_again(void);
 
 /* What the health check found: the whole EHLO reply; NULL: it is down. */
 void harness_probe_found(int backend, const char *reply);
