@@ -516,8 +516,8 @@ Test(flow_backend, lost_before_it_took_a_command_it_ends_the_session)
 	}
 }
 
-/* Half a reply went by: what we say may not be taken for the other half. */
-Test(flow_backend, lost_within_an_answer_it_ends_the_session)
+/* Half a reply went by: what we say would be taken for the other half. */
+Test(flow_backend, lost_within_an_answer_it_ends_the_session_without_a_word)
 {
 	for (size_t i = 0; i < LOSS_COUNT; i++) {
 		begin_in_relay();
@@ -525,7 +525,7 @@ Test(flow_backend, lost_within_an_answer_it_ends_the_session)
 		backend_hears();
 		backend_says("214-one\r\n214-t");
 		lose_it(i);
-		cr_assert_str_eq(client_hears(), "214-one\r\n" LOST);
+		cr_assert_str_eq(client_hears(), "214-one\r\n");
 		over_again(CLOSE_BACKEND_LOST);
 	}
 }
