@@ -314,6 +314,8 @@ void flow_client_sent(
 	leg_sent(&flow->client, &env->buffers, len);
 	if (flow->state == FLOW_STARTING_TLS && leg_pending(&flow->client) == 0)
 		flow_begin_handshake(flow, env);
+	else if (flow->state == FLOW_RELAY && leg_pending(&flow->client) == 0)
+		flow_restart_limit(flow);
 	flow_settle(flow, env);
 }
 

@@ -24,6 +24,10 @@ bool flow_waits_for_backend(const struct flow *flow)
 	if (flow->state != FLOW_RELAY ||
 	    flow->backend_state != FLOW_BACKEND_CONNECTED)
 		return false;
+	/* Who does not take what is there is the slow one: it may be for that
+	 * alone that the backend is not heard. */
+	if (leg_pending(&flow->client) > 0)
+		return false;
 	/* A body is for the client to send, as long as it may. */
 	if (smtp_relay_in_body(&flow->relay))
 		return flow->client_waits && leg_pending(&flow->backend) > 0;

@@ -214,6 +214,16 @@ bool ring_accept(struct ring *ring, int fd, struct op op)
 	return tag(sqe, op);
 }
 
+bool ring_accept_one(struct ring *ring, int fd, struct op op)
+{
+	struct io_uring_sqe *sqe = take(ring);
+
+	if (sqe == NULL)
+		return false;
+	io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
+	return tag(sqe, op);
+}
+
 bool ring_receive(struct ring *ring, int fd, struct op op)
 {
 	struct io_uring_sqe *sqe = take(ring);

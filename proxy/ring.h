@@ -51,6 +51,8 @@ void ring_finish(struct ring *ring);
 /* Each submission: false when there is no room for it now; come again after the
  * next ring_wait. */
 bool ring_accept(struct ring *ring, int fd, struct op op);
+/* One connection, if one waits: to be followed by ring_cancel. */
+bool ring_accept_one(struct ring *ring, int fd, struct op op);
 bool ring_receive(struct ring *ring, int fd, struct op op);
 bool ring_receive_into(
     struct ring *ring, int fd, void *data, size_t size, struct op op);

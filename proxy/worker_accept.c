@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The listeners of a worker: one multishot accept each. */
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,6 +12,9 @@
  * a hundred thousand times in 43 ms. */
 #define ACCEPT_PAUSE_MS		 100
 #define EXHAUSTION_TOLD_EVERY_MS 60000
+/* How often the queue of a listener that was given up is looked at: it is empty
+ * or in other hands by then. */
+#define LOOKS_MAX 4096
 /* Descriptors that are not for sessions: ring, log, listeners, state. */
 #define DESCRIPTOR_RESERVE 64
 
@@ -193,6 +197,28 @@ static bool is_exhaustion(int error)
 	       error == ENOBUFS;
 }
 
+/* Two generations wait on one socket for a moment, and the kernel wakes one of
+ * them for each connection. One that it woke us for while our accept was being
+ * cancelled would wait until the next one comes: nobody else was told. So we
+ * look once more, and take what is there. */
+static bool look_again(struct worker *worker, uint32_t index, int32_t result)
+{
+	struct acceptor *acceptor = &worker->acceptors[index];
+	struct pollfd queue = {.fd = acceptor->fd, .events = POLLIN};
+
+	if (is_exhaustion(-result) || acceptor->looks == LOOKS_MAX ||
+	    poll(&queue, 1, 0) != 1)
+		return false;
+	acceptor->looks++;
+	/* Another worker may be quicker: the accept must not wait then. */
+	acceptor->armed =
+	    ring_accept_one(&worker->ring, acceptor->fd, accept_op(index));
+	if (acceptor->armed)
+		acceptor->cancelled =
+		    ring_cancel(&worker->ring, accept_op(index));
+	return acceptor->armed;
+}
+
 void worker_accept_completed(struct worker *worker, struct op op,
     const struct ring_completion *completion)
 {
@@ -200,7 +226,8 @@ void worker_accept_completed(struct worker *worker, struct op op,
 
 	if ((completion->flags & IORING_CQE_F_MORE) == 0) {
 		acceptor->armed = false;
-		if (!acceptor->wanted)
+		if (!acceptor->wanted &&
+		    !look_again(worker, op.slot, completion->result))
 			publish(worker, op.slot, false);
 	}
 	/* Also one that was accepted while the accept was being cancelled. */

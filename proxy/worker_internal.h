@@ -19,6 +19,7 @@ struct acceptor {
 	bool wanted;  /* connections are to be accepted */
 	bool leaving; /* until leave_at_ms, then it is closed */
 	bool armed, cancelled;
+	uint16_t looks; /* at the queue, after it was given up */
 };
 
 /* A backend under health check. */
