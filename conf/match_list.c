@@ -15,8 +15,9 @@
 #include "conf/settings.h"
 #include "conf/table.h"
 
-#define FILE_DEPTH_MAX 8 /* a file that names itself must not go on for ever \
-			  */
+#define FILE_DEPTH_MAX                                        \
+	8 /* a file that names itself must not go on for ever \
+	   */
 
 struct element {
 	bool is_exception;

@@ -20,8 +20,8 @@ struct tls_options {
 bool tls_options_parse(const char *list, struct tls_options *options_out,
     char *bad_out, size_t bad_size);
 
-/* What tls_disable_workarounds turns off. As above, but that bits of a mask that
- * are no workarounds count for nothing. Most workarounds are no longer in
+/* What tls_disable_workarounds turns off. As above, but that bits of a mask
+ * that are no workarounds count for nothing. Most workarounds are no longer in
  * OpenSSL, so that there is no bit for them. */
 bool tls_options_parse_workarounds(const char *list,
     struct tls_options *options_out, char *bad_out, size_t bad_size);

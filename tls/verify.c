@@ -172,10 +172,14 @@ void tls_verify_apply(SSL_CTX *ctx, const struct tls_peer_options *options,
 
 const EVP_MD *tls_verify_digest(const SSL *ssl)
 {
-	return policy_of(ssl)->digest;
+	const struct policy *policy = policy_of(ssl);
+
+	return policy != NULL ? policy->digest : EVP_sha256();
 }
 
 int tls_verify_depth(const SSL *ssl)
 {
-	return policy_of(ssl)->depth_max;
+	const struct policy *policy = policy_of(ssl);
+
+	return policy != NULL ? policy->depth_max : 0;
 }

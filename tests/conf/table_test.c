@@ -290,8 +290,8 @@ Test(table, gives_up)
 	char key[TABLE_KEY_LEN_MAX + 2];
 	char buffer[8];
 	const char *result = "kept";
-	memset(key, 'a', 60);
-	strcpy(key + 60, "!");
+	memset(key, 'a', 19); /* PCRE2's own limit would let it end */
+	strcpy(key + 19, "!");
 	cr_expect_eq(table_find(table, key, &result, buffer, sizeof(buffer)),
 	    TABLE_FAILED);
 	cr_expect_null(result);

@@ -265,6 +265,32 @@ Test(sni, keys_of_several_types)
 	tls_context_destroy(&context);
 }
 
+/* The listener's own chains are no substitute for keys that the name lacks. */
+Test(sni, replaces_all_chains)
+{
+	struct tls_context_options options = sni_options();
+	struct tls_context *context = create(&options);
+
+	for (size_t v = 0; v < VERSION_COUNT; v++) {
+		SSL_CTX *client_ctx =
+		    fixture_client_ctx(versions[v], versions[v]);
+		struct link link;
+
+		SSL_CTX_set1_sigalgs_list(
+		    client_ctx, "RSA-PSS+SHA256:RSA+SHA256");
+		link_open(&link, context, client_ctx);
+		SSL_set_tlsext_host_name(link.client, "a.test");
+		cr_expect_not(link_handshake(&link));
+		link_close(&link);
+		link_open(&link, context, client_ctx);
+		SSL_set_tlsext_host_name(link.client, "other.test");
+		cr_expect(link_handshake(&link));
+		link_close(&link);
+		SSL_CTX_free(client_ctx);
+	}
+	tls_context_destroy(&context);
+}
+
 Test(sni, failed_lookup_ends_the_handshake)
 {
 	struct tls_context_options options = sni_options();

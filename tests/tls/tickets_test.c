@@ -255,6 +255,35 @@ Test(tickets, lifetimes)
 	tls_context_destroy(&context);
 }
 
+/* A key that the writer forgot to replace protects nothing new. */
+Test(tickets, are_not_issued_with_a_key_that_is_over)
+{
+	struct tls_context_options options = shared_options();
+	struct tls_context *context = create(&options);
+	struct tls_ticket_key_set set;
+
+	cr_assert(tls_ticket_keys_copy(keys, &set));
+	for (int is_over = 0; is_over < 2; is_over++)
+		for (size_t v = 0; v < VERSION_COUNT; v++) {
+			SSL_CTX *client_ctx = client_ctx_of(versions[v]);
+			struct tls_facts facts;
+			SSL_SESSION *session;
+			const unsigned char *ticket;
+			size_t len;
+
+			clock_s = START + T - 1 + is_over;
+			session = connect_with(
+			    context, client_ctx, NULL, NULL, &facts);
+			SSL_SESSION_get0_ticket(session, &ticket, &len);
+			cr_assert_gt(len, 16);
+			cr_expect_eq(
+			    memcmp(ticket, set.keys[0].name, 16) != 0, is_over);
+			SSL_SESSION_free(session);
+			SSL_CTX_free(client_ctx);
+		}
+	tls_context_destroy(&context);
+}
+
 /* As Postfix does: an old ticket is accepted, and no new one comes. */
 Test(tickets, are_not_renewed)
 {
