@@ -48,6 +48,7 @@ Test(flow_limit, each_wait_has_its_own)
 	client_hears();
 	cr_assert_eq(flow.limit.duration_ms, 200000);
 	client_handshakes(NULL);
+	client_hears(); /* tickets */
 	cr_assert_eq(flow.limit.duration_ms, 300000);
 	client_says("EHLO client.test\r\n");
 	cr_assert_eq(flow.limit.duration_ms, 30000);
