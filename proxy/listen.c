@@ -27,10 +27,17 @@ static bool set_inet_options(int fd, sa_family_t family)
 {
 	/* Accepted sockets inherit TCP_NODELAY: none is made for each. */
 	return set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
-	       set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) &&
 	       set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
 	       (family != AF_INET6 ||
 		   set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1));
+}
+
+static void close_keeping_errno(int fd)
+{
+	int cause = errno;
+
+	close(fd);
+	errno = cause;
 }
 
 /* What a server that was killed left behind keeps others from the name. */
@@ -67,8 +74,27 @@ static bool bind_unix(int fd, const struct service_address *address)
 static bool bind_inet(int fd, const struct service_address *address)
 {
 	return set_inet_options(fd, address->address.ss_family) &&
+	       set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1) &&
 	       bind(fd, (const struct sockaddr *)&address->address,
 		   address->address_len) == 0;
+}
+
+bool listen_is_free(const struct service_address *address)
+{
+	sa_family_t family = address->address.ss_family;
+	bool is_free;
+	int fd;
+
+	if (family == AF_UNIX)
+		return true; /* its name cannot be bound twice */
+	fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd == -1)
+		return false;
+	is_free = set_inet_options(fd, family) &&
+		  bind(fd, (const struct sockaddr *)&address->address,
+		      address->address_len) == 0;
+	close_keeping_errno(fd);
+	return is_free;
 }
 
 int listen_bind(const struct service_address *address)
@@ -76,7 +102,6 @@ int listen_bind(const struct service_address *address)
 	sa_family_t family = address->address.ss_family;
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool done;
-	int cause;
 
 	if (fd == -1)
 		return -1;
@@ -86,9 +111,7 @@ int listen_bind(const struct service_address *address)
 		done = bind_inet(fd, address);
 	if (done)
 		return fd;
-	cause = errno;
-	close(fd);
-	errno = cause;
+	close_keeping_errno(fd);
 	return -1;
 }
 

@@ -9,6 +9,10 @@
 
 #include "proxy/service.h"
 
+/* Whether nobody listens there: false with errno. SO_REUSEPORT would let two
+ * programs of one user share an address, and each get half of the calls. */
+bool listen_is_free(const struct service_address *address);
+
 /* Binds. TCP sockets join the SO_REUSEPORT group of their address when
  * listen_start is called, in the order of these calls. A unix socket's file is
  * taken over if nobody answers there. -1 with errno. */

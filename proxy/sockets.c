@@ -141,6 +141,9 @@ static bool bind_group(struct sockets *sockets,
 	if (fds == NULL)
 		return false;
 	group->fds = fds;
+	/* A group that is ours already listens, and may grow. */
+	if (group->fd_count == 0 && !listen_is_free(address))
+		return false;
 	while (group->fd_count < needed) {
 		fd = listen_bind(address);
 		if (fd == -1)

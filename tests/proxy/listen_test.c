@@ -164,6 +164,20 @@ Test(listen, an_address_that_is_taken)
 	cr_assert_eq(errno, EADDRINUSE);
 }
 
+/* SO_REUSEPORT alone would let both have it. */
+Test(listen, an_address_of_another_program_is_not_free)
+{
+	struct service_address address = any_port();
+	int fd = bind_first(&address);
+
+	cr_assert(listen_is_free(&address));
+	cr_assert(listen_start(fd));
+	cr_assert_not(listen_is_free(&address));
+	cr_assert_eq(errno, EADDRINUSE);
+	close(fd);
+	cr_assert(listen_is_free(&address));
+}
+
 Test(listen, two_sockets_share_the_calls)
 {
 	struct service_address address = any_port();
