@@ -58,7 +58,6 @@ struct due {
 
 /* What one side knows of a transaction. */
 struct transaction {
-	bool has_header;
 	unsigned accepted;	    /* recipients */
 	struct due mail, recipient; /* the last of them */
 };
@@ -79,6 +78,7 @@ struct reader {
 	unsigned messages; /* accepted */
 	bool wants_headers, authenticated;
 	size_t header_left; /* of the header that is being heard */
+	unsigned headers;   /* of the message that is under way */
 	size_t said;
 	unsigned transactions;
 	struct transaction transaction;
@@ -132,6 +132,13 @@ static void owe(struct reader *reader, enum kind kind)
 	};
 }
 
+/* All of a message was heard. */
+static void end_message(struct reader *reader)
+{
+	assert(reader->headers == reader->wants_headers);
+	reader->headers = 0;
+}
+
 /* The number of a BDAT that the relay took for good. */
 static void read_bdat(struct reader *reader, const uint8_t *text, size_t len)
 {
@@ -147,6 +154,8 @@ static void read_bdat(struct reader *reader, const uint8_t *text, size_t len)
 	owe(reader, reader->chunk_last ? KIND_MESSAGE : KIND_PLAIN);
 	if (reader->chunk_left > 0)
 		reader->reading = READING_CHUNK;
+	else if (reader->chunk_last)
+		end_message(reader);
 }
 
 static void read_command(struct reader *reader)
@@ -221,7 +230,7 @@ static bool is_of_header(struct reader *reader)
 		reader->header_left--;
 		return true;
 	}
-	assert(!reader->wants_headers || reader->transaction.has_header);
+	assert(reader->headers == reader->wants_headers);
 	return false;
 }
 
@@ -234,6 +243,7 @@ static void read_body_byte(struct reader *reader, uint8_t byte)
 	reader->hash = add_hash(reader->hash, byte);
 	if (memcmp(reader->window, "\r\n.\r\n", 5) != 0)
 		return;
+	end_message(reader);
 	owe(reader, KIND_MESSAGE);
 	reader->due[reader->due_end - 1].hash = reader->hash;
 	reader->reading = READING_COMMANDS;
@@ -244,8 +254,11 @@ static void read_chunk_byte(struct reader *reader, uint8_t byte)
 	struct due *due = &reader->due[reader->chunk_due];
 	if (!is_of_header(reader))
 		due->hash = add_hash(due->hash, byte);
-	if (--reader->chunk_left == 0)
-		reader->reading = READING_COMMANDS;
+	if (--reader->chunk_left > 0)
+		return;
+	reader->reading = READING_COMMANDS;
+	if (reader->chunk_last)
+		end_message(reader);
 }
 
 static void reader_says(struct reader *reader, const uint8_t *bytes, size_t len)
@@ -285,6 +298,7 @@ static void note_transaction(struct reader *reader, const struct due *due)
 		reader->transaction.recipient = *due;
 		return;
 	}
+	reader->headers = 0;
 	reader->transaction = (struct transaction){0};
 	if (due->kind == KIND_MAIL) {
 		reader->transactions++;
@@ -436,7 +450,7 @@ static void insert(struct play *play)
 	char command[SMTP_RELAY_BDAT_SIZE_MAX];
 	char header[400];
 	assert(play->policy.insert_received && !play->backend_gone);
-	assert(!transaction->has_header);
+	assert(backend->headers == 0);
 	assert(play->client.transactions == backend->transactions);
 	assert(trace->authenticated == backend->authenticated);
 	if (recipient != NULL) {
@@ -452,7 +466,7 @@ static void insert(struct play *play)
 	reader_says(backend, (const uint8_t *)command, command_len);
 	add(&play->to_backend, command, command_len);
 	backend->header_left = (size_t)len;
-	backend->transaction.has_header = true;
+	backend->headers = 1;
 	reader_says(backend, (const uint8_t *)header, (size_t)len);
 	add(&play->to_backend, header, (size_t)len);
 	assert(backend->header_left == 0);
