@@ -14,7 +14,7 @@
 struct buffer_pool {
 	uint8_t *memory;
 	uint32_t *free; /* a stack: the last one given is the warmest */
-	bool *taken;	/* by number: given twice, it would serve two sessions */
+	bool *taken; /* by number: given twice, it would serve two sessions */
 	uint32_t free_count;
 	uint32_t count;
 };

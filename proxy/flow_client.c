@@ -182,8 +182,8 @@ static size_t refuse_step(struct flow *flow, struct flow_environment *env,
 	return line.used;
 }
 
-/* Bytes of a body, or of a line that is too long, are progress only in so far as
- * there are many of them. */
+/* Bytes of a body, or of a line that is too long, are progress only in so far
+ * as there are many of them. */
 static void earn_time(struct flow *flow, size_t octets)
 {
 	int64_t rate = flow->service->settings->smtpd_min_data_rate;

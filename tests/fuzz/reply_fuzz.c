@@ -6,8 +6,9 @@
 
 #include "smtp/reply.h"
 
-#define CUT_SIZE_MAX 256 /* every cut is tried up to here: the work is square \
-			  */
+#define CUT_SIZE_MAX                                             \
+	256 /* every cut is tried up to here: the work is square \
+	     */
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t input_len);
 

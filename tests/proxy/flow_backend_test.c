@@ -101,8 +101,8 @@ Test(flow_backend, pipelined_input_is_kept_while_the_backend_opens)
 	backend_says(HARNESS_BACKEND_EHLO);
 	cr_assert_str_eq(backend_hears(), MAIL RCPT "NOOP\r\nDATA\r\n");
 	backend_says("250 sender\r\n250 recipient\r\n250 nothing\r\n");
-	cr_assert_str_eq(client_hears(),
-	    "250 sender\r\n250 recipient\r\n250 nothing\r\n");
+	cr_assert_str_eq(
+	    client_hears(), "250 sender\r\n250 recipient\r\n250 nothing\r\n");
 }
 
 Test(flow_backend, a_message_goes_through)
@@ -112,7 +112,8 @@ Test(flow_backend, a_message_goes_through)
 	cr_assert_str_eq(backend_hears(), MAIL RCPT "DATA\r\n");
 	backend_says("250 s\r\n250 r\r\n354 go\r\n");
 	cr_assert_str_eq(client_hears(), "250 s\r\n250 r\r\n354 go\r\n");
-	client_says("Subject: x\r\n\r\nMAIL FROM:<no@command>\r\n.\r\nQUIT\r\n");
+	client_says(
+	    "Subject: x\r\n\r\nMAIL FROM:<no@command>\r\n.\r\nQUIT\r\n");
 	cr_assert_str_eq(backend_hears(),
 	    "Subject: x\r\n\r\nMAIL FROM:<no@command>\r\n.\r\nQUIT\r\n");
 	backend_says("250 queued\r\n221 bye\r\n");
@@ -647,8 +648,8 @@ Test(flow_backend, one_that_answers_half_a_body_sees_no_more_of_it)
 {
 	begin_in_body();
 	backend_says("250 queued\r\n");
-	cr_assert_eq(flow_wants(&flow),
-	    FLOW_WANT_BACKEND_CLOSE | FLOW_WANT_CLIENT_RECV);
+	cr_assert_eq(
+	    flow_wants(&flow), FLOW_WANT_BACKEND_CLOSE | FLOW_WANT_CLIENT_RECV);
 	backend_is_closed();
 	client_says("MAIL FROM:<smuggled@evil.test>\r\n.\r\n");
 	cr_assert_str_eq(backend_hears(), "");
@@ -690,8 +691,8 @@ Test(flow_backend, the_sink_serves_behind_tls)
 	    "250 2.1.0 Ok\r\n250 2.1.5 Ok\r\n"
 	    "354 End data with <CR><LF>.<CR><LF>\r\n");
 	client_says("text\r\n.\r\nQUIT\r\n");
-	cr_assert_str_eq(client_hears(),
-	    "250 2.0.0 Ok: discarded\r\n221 2.0.0 Bye\r\n");
+	cr_assert_str_eq(
+	    client_hears(), "250 2.0.0 Ok: discarded\r\n221 2.0.0 Bye\r\n");
 	ends_because(CLOSE_CLIENT_QUIT);
 }
 
@@ -711,8 +712,8 @@ Test(flow_backend, starttls_after_a_relay_in_clear_begins_all_anew)
 	begin_in_clear_relay();
 	client_says("STARTTLS\r\n");
 	cr_assert_eq(flow.state, FLOW_STARTING_TLS);
-	cr_assert_eq(flow_wants(&flow),
-	    FLOW_WANT_CLIENT_SEND | FLOW_WANT_BACKEND_CLOSE);
+	cr_assert_eq(
+	    flow_wants(&flow), FLOW_WANT_CLIENT_SEND | FLOW_WANT_BACKEND_CLOSE);
 	backend_is_closed();
 	cr_assert_str_eq(client_hears(), HARNESS_READY);
 	client_handshakes(NULL);
@@ -746,8 +747,8 @@ Test(flow_backend, after_a_relay_bytes_behind_starttls_are_discarded_too)
 		cr_assert_eq(flow_wants(&flow),
 		    FLOW_WANT_CLIENT_SEND | FLOW_WANT_BACKEND_CLOSE);
 		cr_assert_eq(flow.client.held_len, 0);
-		cr_assert_eq(counted(METRIC_starttls_bytes_discarded) +
-				 client_unsent(),
+		cr_assert_eq(
+		    counted(METRIC_starttls_bytes_discarded) + client_unsent(),
 		    strlen("RSET\r\nQUIT\r\n"), "cut at %zu", cut);
 		backend_is_closed();
 		flow_client_failed(&flow, &env);

@@ -118,8 +118,8 @@ Test(flow_limit, a_command_that_is_too_long_earns_none_for_its_length)
 	cr_assert_eq(flow.limit.serial, serial);
 	cr_assert_leq(flow.limit.earned_ms, 200);
 	client_says("\r\n");
-	cr_assert_str_eq(client_hears(),
-	    "500 5.5.2 gate.test Error: command too long\r\n");
+	cr_assert_str_eq(
+	    client_hears(), "500 5.5.2 gate.test Error: command too long\r\n");
 	cr_assert_neq(flow.limit.serial, serial);
 }
 

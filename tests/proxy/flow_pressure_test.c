@@ -11,10 +11,10 @@
 
 #include "harness.h"
 
-#define OK   "250 2.0.0 Ok\r\n"
-#define MAIL "MAIL FROM:<a@client.test>\r\n"
-#define RCPT "RCPT TO:<b@box.test>\r\n"
-#define BODY_SIZE ((size_t)1 << 20)
+#define OK	       "250 2.0.0 Ok\r\n"
+#define MAIL	       "MAIL FROM:<a@client.test>\r\n"
+#define RCPT	       "RCPT TO:<b@box.test>\r\n"
+#define BODY_SIZE      ((size_t)1 << 20)
 #define NOT_AUTHORIZED "550 5.7.0 Error: insufficient authorization\r\n"
 /* What a flow may keep of a client that cannot be served: one receive, and what
  * it can complete. */
@@ -305,8 +305,8 @@ Test(flow_pressure, without_a_buffer_a_handshake_waits)
 	flow_go_on(&flow, &env);
 	cr_assert_eq(flow_wants(&flow), FLOW_WANT_HANDSHAKE);
 	flow_handshake_turn(&flow, &env);
-	cr_assert_eq(flow_wants(&flow),
-	    FLOW_WANT_CLIENT_SEND | FLOW_WANT_CLIENT_RECV);
+	cr_assert_eq(
+	    flow_wants(&flow), FLOW_WANT_CLIENT_SEND | FLOW_WANT_CLIENT_RECV);
 }
 
 /* With one buffer left the client's side has it, and the backend's has not. */
@@ -315,8 +315,8 @@ Test(flow_pressure, without_a_second_buffer_the_backend_waits)
 	begin_in_relay();
 	buffers_run_out(1);
 	client_says("NOOP\r\n");
-	cr_assert_eq(flow_wants(&flow),
-	    FLOW_WANT_BUFFER | FLOW_WANT_BACKEND_RECV);
+	cr_assert_eq(
+	    flow_wants(&flow), FLOW_WANT_BUFFER | FLOW_WANT_BACKEND_RECV);
 	buffers_come_back();
 	flow_go_on(&flow, &env);
 	cr_assert_str_eq(backend_hears(), "NOOP\r\n");
@@ -329,13 +329,13 @@ Test(flow_pressure, without_a_buffer_the_backends_answer_waits)
 	backend_hears();
 	buffers_run_out(0);
 	backend_says("250 nothing\r\n");
-	cr_assert_eq(flow_wants(&flow),
-	    FLOW_WANT_BUFFER | FLOW_WANT_CLIENT_RECV);
+	cr_assert_eq(
+	    flow_wants(&flow), FLOW_WANT_BUFFER | FLOW_WANT_CLIENT_RECV);
 	buffers_come_back();
 	flow_go_on(&flow, &env);
 	cr_assert_str_eq(client_hears(), "250 nothing\r\n");
-	cr_assert_eq(flow_wants(&flow),
-	    FLOW_WANT_CLIENT_RECV | FLOW_WANT_BACKEND_RECV);
+	cr_assert_eq(
+	    flow_wants(&flow), FLOW_WANT_CLIENT_RECV | FLOW_WANT_BACKEND_RECV);
 }
 
 Test(flow_pressure, without_a_buffer_the_opening_waits)

@@ -22,8 +22,8 @@
 	(FLOW_WANT_BACKEND_CONNECT | FLOW_WANT_BACKEND_RECV | \
 	    FLOW_WANT_BACKEND_SEND)
 
-TestSuite(flow_random, .init = harness_init, .fini = harness_fini,
-    .timeout = 120);
+TestSuite(
+    flow_random, .init = harness_init, .fini = harness_fini, .timeout = 120);
 
 static const char *const client_words[] = {
     "EHLO a\r\n",
@@ -82,7 +82,7 @@ static uint32_t seed;
 static unsigned armed;
 static bool client_closing, backend_closing;
 static SSL_CTX *tls_ctx;
-static SSL *tls; /* NULL: the client still speaks in clear */
+static SSL *tls;	     /* NULL: the client still speaks in clear */
 static size_t ready_matched; /* of HARNESS_READY, in what it was sent */
 static uint8_t *taken[64];   /* buffers that other sessions have */
 
@@ -220,8 +220,7 @@ static const char *fitting_answer(void)
 
 static void backend_receives(void)
 {
-	const char *word =
-	    once_in(60) ? ANY_OF(odd_answers) : fitting_answer();
+	const char *word = once_in(60) ? ANY_OF(odd_answers) : fitting_answer();
 	size_t len = word != NULL ? strlen(word) : 0;
 	uint8_t *bytes;
 
@@ -421,8 +420,8 @@ static void begin_session(void)
 	if (kind == HARNESS_WRAPPED)
 		start_client_tls();
 	services[kind].policy.forbid_pipelining = once_in(3);
-	flow_begin(&flow, &env, &services[kind],
-	    (const struct sockaddr *)&peer, once_in(40));
+	flow_begin(&flow, &env, &services[kind], (const struct sockaddr *)&peer,
+	    once_in(40));
 }
 
 /* Only its time limits are left. */

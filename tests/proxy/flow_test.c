@@ -16,8 +16,8 @@ Test(flow, the_gate_greets_and_answers_alone)
 {
 	begin(HARNESS_MAY);
 	cr_assert_eq(flow.state, FLOW_GATE);
-	cr_assert_eq(flow_wants(&flow),
-	    FLOW_WANT_CLIENT_SEND | FLOW_WANT_CLIENT_RECV);
+	cr_assert_eq(
+	    flow_wants(&flow), FLOW_WANT_CLIENT_SEND | FLOW_WANT_CLIENT_RECV);
 	cr_assert_str_eq(client_hears(), HARNESS_GREETING);
 	cr_assert_eq(flow_wants(&flow), FLOW_WANT_CLIENT_RECV);
 	client_says("EHLO client.test\r\n");
@@ -56,8 +56,8 @@ Test(flow, the_offer_follows_the_backends)
 	    "250 CHUNKING\r\n");
 	harness_probe_found(SECOND, "250-a\r\n250 DSN\r\n");
 	client_says("EHLO client.test\r\n");
-	cr_assert_str_eq(client_hears(),
-	    "250-gate.test\r\n250-STARTTLS\r\n250 DSN\r\n");
+	cr_assert_str_eq(
+	    client_hears(), "250-gate.test\r\n250-STARTTLS\r\n250 DSN\r\n");
 }
 
 Test(flow, a_house_without_backends_turns_clients_away)
@@ -213,8 +213,8 @@ Test(flow, bytes_behind_starttls_are_discarded)
 		cr_assert_eq(flow.state, FLOW_STARTING_TLS);
 		cr_assert_eq(flow.client.held_len, 0);
 		cr_assert_eq(flow_wants(&flow), FLOW_WANT_CLIENT_SEND);
-		cr_assert_eq(counted(METRIC_starttls_bytes_discarded) +
-				 client_unsent(),
+		cr_assert_eq(
+		    counted(METRIC_starttls_bytes_discarded) + client_unsent(),
 		    len - strlen("STARTTLS\r\n"), "cut at %zu", cut);
 		flow_client_failed(&flow, &env);
 		ends_because(CLOSE_CLIENT_LOST);
@@ -267,8 +267,8 @@ Test(flow, a_handshake_goes_on_only_in_its_turn)
 	cr_assert_eq(flow_wants(&flow), FLOW_WANT_HANDSHAKE);
 	flow_handshake_turn(&flow, &env);
 	cr_assert_eq(flow.state, FLOW_HANDSHAKE);
-	cr_assert_eq(flow_wants(&flow),
-	    FLOW_WANT_CLIENT_SEND | FLOW_WANT_CLIENT_RECV);
+	cr_assert_eq(
+	    flow_wants(&flow), FLOW_WANT_CLIENT_SEND | FLOW_WANT_CLIENT_RECV);
 	cr_assert_null(flow.client.held);
 }
 
@@ -426,6 +426,7 @@ Test(flow, the_record_of_a_session_has_its_facts)
 				  "reason=CLIENT_QUIT tls=TLSv1.3 cipher=TLS_"),
 	    1);
 	cr_assert_eq(logged_times(" resumed=no forward_secrecy=yes "), 1);
-	cr_assert_eq(logged_times(" backend=none commands=2 messages=0 in="), 1);
+	cr_assert_eq(
+	    logged_times(" backend=none commands=2 messages=0 in="), 1);
 	cr_assert_eq(logged_times(" ms=77\n"), 1);
 }

@@ -26,28 +26,28 @@ enum { FIRST, SECOND, BACKEND_COUNT };
 #define HARNESS_GREETING "220 gate.test ESMTP Postern\r\n"
 #define HARNESS_READY	 "220 2.0.0 Ready to start TLS\r\n"
 /* What the health check found at both backends. */
-#define HARNESS_BACKEND_EHLO         \
-	"250-backend.test\r\n"       \
-	"250-PIPELINING\r\n"         \
-	"250-SIZE 1000000\r\n"       \
+#define HARNESS_BACKEND_EHLO          \
+	"250-backend.test\r\n"        \
+	"250-PIPELINING\r\n"          \
+	"250-SIZE 1000000\r\n"        \
 	"250-ENHANCEDSTATUSCODES\r\n" \
-	"250-8BITMIME\r\n"           \
+	"250-8BITMIME\r\n"            \
 	"250 CHUNKING\r\n"
 /* What the gate makes of it in clear, and what a client sees behind TLS. */
-#define HARNESS_EHLO_IN_CLEAR        \
-	"250-gate.test\r\n"          \
-	"250-PIPELINING\r\n"         \
-	"250-SIZE 1000000\r\n"       \
-	"250-STARTTLS\r\n"           \
+#define HARNESS_EHLO_IN_CLEAR         \
+	"250-gate.test\r\n"           \
+	"250-PIPELINING\r\n"          \
+	"250-SIZE 1000000\r\n"        \
+	"250-STARTTLS\r\n"            \
 	"250-ENHANCEDSTATUSCODES\r\n" \
-	"250-8BITMIME\r\n"           \
+	"250-8BITMIME\r\n"            \
 	"250 CHUNKING\r\n"
-#define HARNESS_EHLO_IN_TLS          \
-	"250-gate.test\r\n"          \
-	"250-PIPELINING\r\n"         \
-	"250-SIZE 1000000\r\n"       \
+#define HARNESS_EHLO_IN_TLS           \
+	"250-gate.test\r\n"           \
+	"250-PIPELINING\r\n"          \
+	"250-SIZE 1000000\r\n"        \
 	"250-ENHANCEDSTATUSCODES\r\n" \
-	"250-8BITMIME\r\n"           \
+	"250-8BITMIME\r\n"            \
 	"250 CHUNKING\r\n"
 
 extern struct flow flow;

@@ -90,8 +90,8 @@ static size_t client_reads(void)
 {
 	size_t len = 0, more;
 
-	while (SSL_read_ex(client, heard + len, sizeof(heard) - len, &more) ==
-	       1)
+	while (
+	    SSL_read_ex(client, heard + len, sizeof(heard) - len, &more) == 1)
 		len += more;
 	return len;
 }
@@ -229,8 +229,8 @@ static void fill_to_the_edge(int version)
 		for (int i = 0; i < 3; i++) {
 			size_t room = leg_room(&leg);
 
-			cr_assert_eq(leg_write(&leg, &pool, text + written,
-					 room),
+			cr_assert_eq(
+			    leg_write(&leg, &pool, text + written, room),
 			    LEG_OK, "%zu at %zu", room, first_len);
 			written += room;
 		}
@@ -282,8 +282,7 @@ Test(leg, records_are_decrypted_wherever_they_are_cut)
 
 	bring_tls_up(TLS1_3_VERSION);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		struct leg_plain plain =
-		    room_of(plain_bytes, sizeof(wire));
+		struct leg_plain plain = room_of(plain_bytes, sizeof(wire));
 		size_t len;
 
 		SSL_write(client, text, 300);
@@ -331,7 +330,8 @@ Test(leg, one_receive_can_become_more_than_it_is)
 	cr_assert_eq(
 	    leg_decrypt(&leg, &pool, wire, len - 16384, &plain), LEG_OK);
 	cr_assert_eq(plain.len, 0);
-	cr_assert_eq(leg_decrypt(&leg, &pool, wire + len - 16384, 16384, &plain),
+	cr_assert_eq(
+	    leg_decrypt(&leg, &pool, wire + len - 16384, 16384, &plain),
 	    LEG_OK);
 	cr_assert_eq(plain.len, 32768 - 100);
 	cr_assert_eq(memcmp(bytes, text, plain.len), 0);
@@ -392,8 +392,8 @@ Test(leg, close_notify_is_the_end_of_the_stream_and_it_can_still_write)
 	leg_close_tls(&leg);
 	send_out(leg_pending(&leg));
 	cr_assert_eq(client_reads(), 6);
-	cr_assert_eq(
-	    SSL_get_shutdown(client), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	cr_assert_eq(SSL_get_shutdown(client),
+	    SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 }
 
 /* TLS answers by itself: a buffer is taken only for that. */

@@ -18,10 +18,10 @@ static void init(void)
 	cr_assert_not_null(state);
 	memset(state, 0, sizeof(*state));
 	service[0].backend_count = 2;
-	service[0].backends[0] = (struct backend){
-	    .kind = BACKEND_SOCKET, .state_index = 3};
-	service[0].backends[1] = (struct backend){
-	    .kind = BACKEND_SOCKET, .state_index = 5};
+	service[0].backends[0] =
+	    (struct backend){.kind = BACKEND_SOCKET, .state_index = 3};
+	service[0].backends[1] =
+	    (struct backend){.kind = BACKEND_SOCKET, .state_index = 5};
 	service[1].backend_count = 1;
 	service[1].backends[0] = (struct backend){.kind = BACKEND_SINK};
 	cr_assert(offers_init(&offers, &services));

@@ -122,8 +122,8 @@ Test(ring, buffers_that_are_given_back_are_used_again)
 		cr_assert(
 		    ring_receive(&ring, ends[0], op_of(OP_BACKEND_RECV, 1)));
 		completion = next_of(OP_BACKEND_RECV, 1);
-		cr_assert_eq(completion.result, 5, "%d at %d",
-		    completion.result, i);
+		cr_assert_eq(
+		    completion.result, 5, "%d at %d", completion.result, i);
 		cr_assert_eq(
 		    memcmp(ring_buffer(&ring, &completion), "hello", 5), 0);
 		ring_give_back(&ring, &completion);
@@ -251,8 +251,7 @@ Test(ring, a_connect_completes)
 	fd = socket(AF_INET, SOCK_STREAM, 0);
 	ring_connect(&ring, fd, (const struct sockaddr *)&address,
 	    sizeof(address), op_of(OP_BACKEND_CONNECT, 4));
-	cr_assert_eq(
-	    next_of(OP_BACKEND_CONNECT, 4).result, -ECONNREFUSED);
+	cr_assert_eq(next_of(OP_BACKEND_CONNECT, 4).result, -ECONNREFUSED);
 }
 
 Test(ring, what_is_cancelled_comes_back)

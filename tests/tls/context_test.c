@@ -137,9 +137,9 @@ Test(context, ciphers)
 	    "error tls_medium_cipherlist: \"BANANA\": no cipher match; must be "
 	    "a list as ciphers(1) describes it\n");
 	options.ciphers.tls_medium_cipherlist = "";
-	expect_failure(&options,
-	    "error tls_medium_cipherlist: \"\": no cipher match; must be a list "
-	    "as ciphers(1) describes it\n");
+	expect_failure(&options, "error tls_medium_cipherlist: \"\": no cipher "
+				 "match; must be a list "
+				 "as ciphers(1) describes it\n");
 }
 
 Test(context, groups)
@@ -212,7 +212,8 @@ Test(context, groups_in_order)
 	SSL_CTX *client_ctx = fixture_client_ctx(0x0303, 0x0303);
 
 	SSL_CTX_set1_groups_list(client_ctx, "P-521:X25519:P-384:P-256");
-	options.groups.tls_eecdh_auto_curves = "P-384 banana secp384r1 X25519 x25519 secp521r1";
+	options.groups.tls_eecdh_auto_curves =
+	    "P-384 banana secp384r1 X25519 x25519 secp521r1";
 	context = create(&options);
 	link_open(&link, context, client_ctx);
 	cr_assert(link_handshake(&link));

@@ -135,8 +135,7 @@ const char *fixture_text(const char *name, const char *text)
 	return path;
 }
 
-const char *fixture_group(
-    const char *name, const char *type, const char *group)
+const char *fixture_group(const char *name, const char *type, const char *group)
 {
 	const char *path = fixture_path(name);
 	EVP_PKEY_CTX *maker = EVP_PKEY_CTX_new_from_name(NULL, type, NULL);
