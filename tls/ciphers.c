@@ -245,8 +245,7 @@ static void set_suites_13(
 	if (len > 0 && SSL_CTX_set_ciphersuites(ctx, list) != 1)
 		tls_findings_error(findings, "proxy_tls_ciphersuites",
 		    "\"%s\": %s; must be names such as "
-		    "TLS_AES_256_GCM_SHA384, "
-		    "TLS_CHACHA20_POLY1305_SHA256, TLS_AES_128_GCM_SHA256",
+		    "TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256",
 		    list, tls_findings_library_reason());
 }
 

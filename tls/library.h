@@ -18,8 +18,9 @@ struct tls_library {
 };
 
 /* Contexts with the same settings share one, which lives as long as the
- * process: nothing tells when the last session is gone that was made in it.
- * Made as root and before the process forks. NULL after an error. */
+ * process: nothing tells when the last session is gone that was made in it. A
+ * configuration file that was edited makes a new one. As root and before the
+ * process forks. NULL after an error. */
 const struct tls_library *tls_library_find(
     const struct tls_context_options *options, struct tls_findings *findings);
 

@@ -77,6 +77,17 @@ Test(library, configuration_files)
 	cr_expect_null(find(true, fixture_path("absent.cnf"), NULL));
 }
 
+Test(library, a_configuration_that_was_edited)
+{
+	const char *path = fixture_text("edited.cnf", "a = b\n");
+	const struct tls_library *before = find(true, path, NULL);
+
+	cr_assert_not_null(before);
+	cr_expect_eq(find(true, path, NULL), before);
+	fixture_text("edited.cnf", "a = b\nc = d\n");
+	cr_expect_neq(find(true, path, NULL), before);
+}
+
 /* Configurations that take the default provider away, or bring one that is
  * called fips: any module will do for that, as it is the name that counts. */
 static const char *configuration(const char *name, const char *section)
