@@ -375,7 +375,7 @@ static void run_out_at(size_t cut, uint32_t left, const char *expected)
 	while (client_takes(SIZE_MAX))
 		;
 	buffers_run_out(left);
-	client_sends(SINK_SESSION + cut, len - cut);
+	client_sends(&SINK_SESSION[cut], len - cut);
 	for (int i = 0; i < 3; i++) {
 		flow_go_on(&flow, &env);
 		harness_check();

@@ -393,7 +393,7 @@ static void read_wire(const uint8_t *wire, size_t len)
 	uint8_t plain[16384];
 	size_t plain_len;
 
-	cr_assert_eq(BIO_write(SSL_get_rbio(client), wire, (int)len), len);
+	cr_assert_eq(BIO_write(SSL_get_rbio(client), wire, (int)len), (int)len);
 	if (!SSL_is_init_finished(client))
 		return;
 	while (SSL_read_ex(client, plain, sizeof(plain), &plain_len) == 1)

@@ -48,7 +48,7 @@ static void send_out(size_t len)
 	if (client != NULL)
 		cr_assert_eq(BIO_write(SSL_get_rbio(client),
 				 leg.out + leg.out_start, (int)len),
-		    len);
+		    (int)len);
 	leg_sent(&leg, &pool, len);
 }
 

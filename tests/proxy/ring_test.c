@@ -77,7 +77,7 @@ static void open_pair(int ends[2])
 
 static void says(int fd, const char *text)
 {
-	cr_assert_eq(write(fd, text, strlen(text)), strlen(text));
+	cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 }
 
 Test(ring, a_receive_brings_bytes_in_a_buffer_of_ours)
