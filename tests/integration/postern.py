@@ -74,7 +74,8 @@ class Worker:
 
     def halt(self):
         """Returns when it stands still: it accepts until then."""
-        os.kill(self.pid, signal.SIGSTOP)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGSTOP)
         eventually(lambda: self.state() in ("T", ""))
 
     def go_on(self):

@@ -58,7 +58,7 @@ def test_encrypt_refuses_what_postfix_refuses(make_postern, make_postfix,
                                               certificate):
     lines = ["HELO c.example.test", "EHLO c.example.test", "NOOP",
              "MAIL FROM:<a@example.test>", "RCPT TO:<user@box.test>", "DATA",
-             "RSET", "VRFY x", "ETRN x", "BDAT 3 LAST", "FOO", "QUIT"]
+             "RSET", "VRFY x", "ETRN x", "BDAT 0 LAST", "FOO", "QUIT"]
     postfix = make_postfix(certificate=certificate,
                            settings={"smtpd_tls_security_level": "encrypt"})
     postern = make_postern(settings={

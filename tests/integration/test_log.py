@@ -280,7 +280,9 @@ def test_one_line_per_session_with_one_reason(make_postern):
         client.quit()
     with postern.connect() as client:
         client.greeting()
-    Client(postern.port).reset()
+    client = postern.connect()
+    client.greeting()
+    client.reset()
     no_tls_after_starttls(postern.port)
     web_client(postern.port)
     with postern.connect() as client:
