@@ -174,7 +174,8 @@ static void copy_out(BIO *memory, char *out, size_t out_size)
 
 	if (len < 0 || (size_t)len >= out_size)
 		len = (long)out_size - 1;
-	memcpy(out, bytes, (size_t)len);
+	if (len > 0) /* an empty one has no bytes to point at */
+		memcpy(out, bytes, (size_t)len);
 	out[len] = '\0';
 }
 

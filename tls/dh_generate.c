@@ -54,7 +54,11 @@ static char *write_pem(const EVP_PKEY *parameters, size_t *pem_len_out)
 	if (memory == NULL || PEM_write_bio_Parameters(memory, parameters) != 1)
 		goto free_memory;
 	len = BIO_get_mem_data(memory, &bytes);
-	pem = strndup(bytes, (size_t)len);
+	pem = malloc((size_t)len + 1);
+	if (pem == NULL)
+		goto free_memory;
+	memcpy(pem, bytes, (size_t)len); /* it has no NUL of its own */
+	pem[len] = '\0';
 	*pem_len_out = (size_t)len;
 free_memory:
 	BIO_free(memory);
