@@ -130,7 +130,7 @@ static char *make_reply(size_t size)
 	return reply;
 }
 
-static void slow_client(void (*begin_relay)(void))
+static void slow_client(void (*begin_relay)(void), size_t kept_max)
 {
 	char *reply = make_reply(400000);
 	size_t len = strlen(reply), said = 0;
@@ -152,7 +152,7 @@ static void slow_client(void (*begin_relay)(void))
 		if (said < len)
 			cr_assert_gt(leg_pending(&flow.client),
 			    BUFFER_SIZE - 2 * FLOW_RECEIVE_SIZE);
-		cr_assert_leq(flow.backend.held_len, FLOW_RECEIVE_SIZE);
+		cr_assert_leq(flow.backend.held_len, kept_max);
 		client_takes(5000);
 		const char *part = client_hears();
 
@@ -166,12 +166,15 @@ static void slow_client(void (*begin_relay)(void))
 
 Test(flow_pressure, a_slow_client_slows_the_backend)
 {
-	slow_client(begin_in_clear_relay);
+	/* A receive is armed with room for all of it: what is left is the head
+	 * of a line. */
+	slow_client(begin_in_clear_relay, 64);
 }
 
 Test(flow_pressure, a_slow_client_slows_the_backend_in_tls)
 {
-	slow_client(begin_in_relay);
+	/* Each line is a record of its own, so it may not all fit. */
+	slow_client(begin_in_relay, FLOW_RECEIVE_SIZE);
 }
 
 /* 16 KiB of EHLO are answered with over 100 KiB. */
