@@ -114,7 +114,7 @@ class Postern:
             "mail_owner": "nobody",
             "maillog_file": "/dev/stdout",
             "proxy_runtime_directory": str(directory / "run"),
-            "proxy_worker_processes": "1", "proxy_drain_timeout": "1s",
+            "proxy_worker_processes": "1",
             "proxy_ring_features": features,
             "proxy_backend": " ".join(
                 getattr(backend, "address", str(backend))
