@@ -162,6 +162,24 @@ static void run_queue(struct worker *worker, enum connection_queue queue)
 	}
 }
 
+/* Who needs two buffers cannot go on with the one that is free: then there must
+ * be more of them before it is worth another turn. */
+static void run_buffer_queue(struct worker *worker)
+{
+	const struct connection_list *queue =
+	    &worker->connections.queues[CONNECTION_FOR_BUFFER];
+	uint32_t waiting = queue->count;
+	uint32_t free_before = worker->env.buffers.free_count;
+	uint32_t free_now;
+
+	if (free_before == 0)
+		return;
+	run_queue(worker, CONNECTION_FOR_BUFFER);
+	free_now = worker->env.buffers.free_count;
+	worker->buffers_of_no_use =
+	    queue->count < waiting || free_now > free_before ? 0 : free_now;
+}
+
 static void earlier(int64_t *at_ms, int64_t other_ms)
 {
 	if (other_ms < *at_ms)
@@ -179,7 +197,7 @@ static int64_t wait_ms(const struct worker *worker, bool log_is_full)
 	    queues[CONNECTION_FOR_RING].count > 0)
 		return 0;
 	if (queues[CONNECTION_FOR_BUFFER].count > 0 &&
-	    worker->env.buffers.free_count > 0)
+	    worker->env.buffers.free_count > worker->buffers_of_no_use)
 		return 0;
 	earlier(&at_ms, worker_probe_next_ms(worker));
 	earlier(&at_ms, worker->leave_at_ms);
@@ -206,8 +224,7 @@ static void turn(struct worker *worker)
 {
 	drain_completions(worker);
 	run_deadlines(worker);
-	if (worker->env.buffers.free_count > 0)
-		run_queue(worker, CONNECTION_FOR_BUFFER);
+	run_buffer_queue(worker);
 	run_queue(worker, CONNECTION_FOR_RING);
 	run_handshakes(worker);
 	worker_probe_start_due(worker);

@@ -37,6 +37,8 @@ struct worker {
 	struct flow_environment env;
 	struct connections connections;
 	struct deadlines deadlines;
+	/* So many free buffers did not help those who wait for some. */
+	uint32_t buffers_of_no_use;
 	struct acceptor acceptors[STATE_LISTENERS_MAX];
 	uint32_t session_limit;
 	struct worker_command command; /* the kernel writes to it */

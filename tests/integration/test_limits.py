@@ -356,10 +356,19 @@ def test_few_buffers(make_postern):
     assert postern.counter("buffers_in_use") == 0
 
 
+def stands_still(postern):
+    """Returns when no more bytes go to the clients."""
+    def rests():
+        before = postern.counter("client_octets_out")
+        time.sleep(0.5)
+        return postern.counter("client_octets_out") == before
+    eventually(rests, 12)
+
+
 def test_buffers_run_out_and_come_back(make_postern):
     """Clients that do not read hold every buffer, until their time is up."""
     postern = make_postern(settings={
-        "proxy_buffer_count": "16", "smtpd_timeout": "4s"}).start()
+        "proxy_buffer_count": "16", "smtpd_timeout": "15s"}).start()
     stuck = []
     for _ in range(24):
         client = postern.connect(receive_buffer=4096)
@@ -372,6 +381,7 @@ def test_buffers_run_out_and_come_back(make_postern):
         with contextlib.suppress(OSError):
             client.socket.sendall(b"NOOP\r\n" * 400000)
     eventually(lambda: postern.counter("buffers_exhausted") > 0, 20)
+    stands_still(postern)  # until then it has work to do
     worker = postern.workers()[0]
     before = cpu_seconds(worker.pid)
     time.sleep(1)
