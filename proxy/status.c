@@ -15,6 +15,9 @@ static void print_block(FILE *out, const struct state_block *block)
 	unsigned generation = atomic_load(&block->generation);
 	int pid = atomic_load(&block->pid);
 
+	/* Claimed for a process that has not begun. A script would kill 0. */
+	if (pid == 0)
+		return;
 	switch ((enum state_role)atomic_load(&block->role)) {
 	case STATE_FREE:
 		return;

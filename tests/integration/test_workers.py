@@ -35,7 +35,7 @@ def test_a_killed_worker_costs_only_its_sessions(make_postern):
         clients.append(postern.secured())
         assert len(clients) < 200
     of_doomed, of_other = (worker.sessions for worker in postern.workers())
-    os.kill(doomed.pid, signal.SIGKILL)
+    doomed.kill()
     eventually(lambda: restarts(postern) == 1)
     lost = kept = 0
     for client in clients:
@@ -70,7 +70,7 @@ def test_connections_in_the_backlog_outlive_the_worker(make_postern, count):
             worker.halt()
         clients = [Client(postern.port) for _ in range(20)]
         for worker in workers:
-            os.kill(worker.pid, signal.SIGKILL)
+            worker.kill()
         for client in clients:
             client.greeting()
             assert not client.was_reset
@@ -88,7 +88,7 @@ def test_counters_outlive_a_worker(postern):
     before = postern.status()
     held = postern.connect()
     held.greeting()
-    os.kill(postern.workers()[0].pid, signal.SIGKILL)
+    postern.workers()[0].kill()
     eventually(lambda: restarts(postern) == 1)
     after = eventually(
         lambda: postern.status() if postern.workers() else None)
@@ -106,7 +106,7 @@ def test_workers_that_die_at_once_are_not_replaced_without_pause(
     while time.monotonic() < stop:
         for worker in postern.workers():
             try:
-                os.kill(worker.pid, signal.SIGKILL)
+                worker.kill()
                 kills += 1
             except ProcessLookupError:
                 pass
