@@ -76,6 +76,12 @@ enum settings_ring_features {
 	SETTINGS_RING_BASELINE,
 };
 
+/* proxy_log_format */
+enum settings_log_format {
+	SETTINGS_LOG_TEXT,
+	SETTINGS_LOG_JSON,
+};
+
 enum settings_type {
 	SETTINGS_BOOL,
 	SETTINGS_INT,

@@ -137,7 +137,9 @@ struct flow {
 	struct flow_edh edh; /* in HANDSHAKE */
 	struct flow_limit limit;
 	int64_t begun_ms;
-	uint32_t serial; /* of the session, in its worker */
+	int64_t handshake_begun_ms;
+	int64_t handshake_ms; /* -1: it is not over */
+	uint32_t serial;      /* of the session, in its worker */
 	uint32_t messages;
 	uint64_t
 	    octets_answered; /* of bodies; what is beyond has no reply yet */

@@ -15,6 +15,8 @@ void flow_begin_handshake(struct flow *flow, struct flow_environment *env)
 		flow_end(flow, env, CLOSE_NO_MEMORY);
 		return;
 	}
+	flow->handshake_begun_ms = env->now_ms;
+	flow->handshake_ms = -1;
 	flow_edh_begin(flow, env);
 	session_log_tls_begins(flow, env);
 	flow_enter(flow, FLOW_HANDSHAKE);
@@ -47,6 +49,7 @@ static void handshake_done(struct flow *flow, struct flow_environment *env,
 {
 	struct tls_facts facts;
 
+	flow->handshake_ms = env->now_ms - flow->handshake_begun_ms;
 	metric_add(env->block, METRIC_handshakes_done, 1);
 	tls_facts_read(flow->client.tls, &facts);
 	if (facts.resumed)
@@ -69,6 +72,7 @@ void flow_handshake_failed(struct flow *flow, struct flow_environment *env,
 {
 	struct smtp_counts *counts = &flow->smtp.counts;
 
+	flow->handshake_ms = env->now_ms - flow->handshake_begun_ms;
 	metric_add(env->block, METRIC_handshakes_failed, 1);
 	session_log_tls_failed(flow, env, why);
 	/* Postfix counts the STARTTLS then as one that did not succeed. */

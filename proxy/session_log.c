@@ -5,9 +5,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "proxy/peer.h"
+#include "proxy/session_record.h"
 #include "tls/facts.h"
 #include "tls/peer.h"
 #include "tls/sni.h"
@@ -17,11 +17,6 @@
 /* smtpd_tls_loglevel */
 #define LEVEL_SUMMARY 1
 #define LEVEL_DETAILS 2
-
-static const char *word(bool yes)
-{
-	return yes ? "yes" : "no";
-}
 
 static unsigned port_of(const struct sockaddr_in6 *peer)
 {
@@ -257,38 +252,23 @@ static const char *prefix_of(const struct flow *flow)
 	return NULL;
 }
 
-/* Ours: one line, key=value, with exactly one reason. What comes from outside
- * is only ever an address or a word of ours. */
 static void log_record(
     const struct flow *flow, const struct flow_environment *env)
 {
-	char address[PEER_ADDRESS_SIZE];
-	char tls[256] = "tls=none";
+	struct record record;
+	char line[RECORD_LINE_SIZE];
 
-	peer_address(&flow->peer, address, sizeof(address));
-	if (flow->smtp.tls) {
-		struct tls_facts facts;
-
-		tls_facts_read(flow->client.tls, &facts);
-		snprintf(tls, sizeof(tls),
-		    "tls=%s cipher=%s key_exchange=%s resumed=%s "
-		    "forward_secrecy=%s forward_secrecy_reason=%s trust=%s",
-		    facts.protocol, facts.cipher,
-		    facts.key_exchange.name[0] == '\0'
-			? "unknown"
-			: facts.key_exchange.name,
-		    word(facts.resumed), word(facts.forward_secret),
-		    facts.forward_secrecy_reason, tls_trust_word(facts.trust));
+	session_record_fill(flow, env, &record);
+	switch ((enum settings_log_format)
+		    flow->service->settings->proxy_log_format) {
+	case SETTINGS_LOG_TEXT:
+		record_write_text(&record, line, sizeof(line));
+		break;
+	case SETTINGS_LOG_JSON:
+		record_write_json(&record, line, sizeof(line));
+		break;
 	}
-	log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name,
-	    "session=%x-%x listener=%s client=[%s]:%u reason=%s %s backend=%s "
-	    "commands=%u messages=%u in=%" PRIu64 " out=%" PRIu64
-	    " ms=%" PRId64,
-	    (unsigned)getpid(), flow->serial, flow->service->listener->service,
-	    address, port_of(&flow->peer), close_reason_name(flow->reason), tls,
-	    flow->had_relay ? flow_backend(flow)->name : "none",
-	    smtp_counts_total(&flow->smtp.counts), flow->messages,
-	    flow->octets_in, flow->octets_out, env->now_ms - flow->begun_ms);
+	log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name, "%s", line);
 }
 
 void session_log_end(

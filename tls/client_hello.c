@@ -3,12 +3,14 @@
 
 #include "tls/exchange.h"
 #include "tls/handles.h"
+#include "tls/hello.h"
 #include "tls/sni.h"
 
 /* Comes a second time after a HelloRetryRequest. */
 static int on_client_hello(SSL *ssl, int *alert, void *argument)
 {
 	(void)argument;
+	tls_client_offer_read(tls_session_of(ssl));
 	if (!tls_sni_choose(tls_session_of(ssl))) {
 		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_CLIENT_HELLO_ERROR;

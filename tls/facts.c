@@ -174,6 +174,25 @@ static void read_signatures_13(SSL *ssl, struct tls_facts *facts)
 	}
 }
 
+/* OpenSSL tells neither group nor signature of a session that was resumed. */
+static void read_signature_12(SSL *ssl, struct tls_facts *facts)
+{
+	X509 *server = SSL_get_certificate(ssl);
+	int digest_nid = NID_undef, type_nid = NID_undef;
+
+	if (server == NULL || !facts->forward_secret ||
+	    SSL_get_signature_type_nid(ssl, &type_nid) != 1)
+		return;
+	if (SSL_get_signature_nid(ssl, &digest_nid) != 1)
+		digest_nid = NID_undef;
+	describe_signature(
+	    X509_get0_pubkey(server), digest_nid, &facts->server_signature);
+	/* PKCS #1, which TLS 1.3 does not have any more. */
+	if (type_nid == EVP_PKEY_RSA)
+		copy_name(facts->server_signature.name,
+		    sizeof(facts->server_signature.name), "RSA");
+}
+
 static enum tls_trust read_trust(const SSL *ssl)
 {
 	if (SSL_get0_peer_certificate(ssl) == NULL)
@@ -203,6 +222,7 @@ void tls_facts_read(
 		read_signatures_13(ssl, facts_out);
 	} else {
 		read_exchange_12(ssl, facts_out);
+		read_signature_12(ssl, facts_out);
 	}
 	ERR_clear_error();
 }

@@ -7,6 +7,7 @@
 #include <openssl/ssl.h>
 
 #include "tls/context.h"
+#include "tls/hello.h"
 #include "tls/session.h"
 
 /* Both are borrowed. */
@@ -20,5 +21,6 @@ struct tls_session *tls_session_of(const SSL *ssl);
 struct tls_exchange *tls_session_exchange(struct tls_session *session);
 struct tls_verdict *tls_session_verdict(struct tls_session *session);
 struct tls_sni_choice *tls_session_sni_choice(struct tls_session *session);
+struct tls_client_offer *tls_session_offer(struct tls_session *session);
 
 #endif

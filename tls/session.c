@@ -29,6 +29,7 @@ struct tls_session {
 	struct tls_exchange exchange;
 	struct tls_verdict verdict;
 	struct tls_sni_choice sni_choice;
+	struct tls_client_offer offer;
 };
 
 static void fail(struct tls_session *session, enum tls_fault fault)
@@ -347,4 +348,9 @@ struct tls_verdict *tls_session_verdict(struct tls_session *session)
 struct tls_sni_choice *tls_session_sni_choice(struct tls_session *session)
 {
 	return &session->sni_choice;
+}
+
+struct tls_client_offer *tls_session_offer(struct tls_session *session)
+{
+	return &session->offer;
 }

@@ -421,12 +421,13 @@ Test(flow, the_record_of_a_session_has_its_facts)
 	client_says("QUIT\r\n");
 	env.now_ms += 77;
 	ends_because(CLOSE_CLIENT_QUIT);
-	cr_assert_eq(logged_times("-1 listener=127.0.0.1:2525 "
-				  "client=[192.0.2.9]:40112 "
+	cr_assert_eq(logged_times("Z listener=127.0.0.1:2525 "
+				  "client=[192.0.2.9]:40112 proxy_source=none "
 				  "reason=CLIENT_QUIT tls=TLSv1.3 cipher=TLS_"),
 	    1);
 	cr_assert_eq(logged_times(" resumed=no forward_secrecy=yes "), 1);
-	cr_assert_eq(
-	    logged_times(" backend=none commands=2 messages=0 in="), 1);
+	cr_assert_eq(logged_times(" backend=none handover=none "
+				  "backend_tls=none commands=2 messages=0 in="),
+	    1);
 	cr_assert_eq(logged_times(" ms=77\n"), 1);
 }
