@@ -144,13 +144,14 @@ class Client:
         return reply
 
     def rest(self):
-        """All that comes until the server closes."""
+        """All that comes until the server closes; then this side ends too, as
+        clients do, and the server need not linger."""
         data, self.received = self.received, b""
-        while True:
-            more = self.receive()
-            if not more:
-                return data
+        while more := self.receive():
             data += more
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+        return data
 
     def closed(self):
         """True once the server has closed and said nothing more."""
