@@ -92,6 +92,9 @@ static void compose(const struct tls_cipher_options *options,
 	    "smtpd_tls_exclude_ciphers", findings);
 	exclude(list, options->smtpd_tls_mandatory_exclude_ciphers,
 	    "smtpd_tls_mandatory_exclude_ciphers", findings);
+	if (options->also_excluded != NULL)
+		append(list, ":!", options->also_excluded,
+		    strlen(options->also_excluded));
 	if (limits->no_anonymous)
 		append(list, ":!", "aNULL", strlen("aNULL"));
 	if (limits->no_eecdh)

@@ -80,6 +80,8 @@ struct tls_cipher_options {
 	const char *smtpd_tls_exclude_ciphers;
 	/* "" where TLS is not enforced. */
 	const char *smtpd_tls_mandatory_exclude_ciphers;
+	/* One kind more, such as "aNULL"; NULL: none. */
+	const char *also_excluded;
 	const char *proxy_tls_ciphersuites; /* TLS 1.3; "": OpenSSL's */
 	enum tls_forward_secrecy forward_secrecy;
 };

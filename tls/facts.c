@@ -10,6 +10,7 @@
 #include <openssl/objects.h>
 #include <openssl/ssl.h>
 
+#include "tls/client.h"
 #include "tls/exchange.h"
 #include "tls/handles.h"
 #include "tls/openssl_compat.h"
@@ -93,6 +94,22 @@ static void read_exchange_13(SSL *ssl, struct tls_facts *facts)
 	EVP_PKEY_free(share);
 }
 
+/* Of the prime. A client keeps the server's value; a server has forgotten the
+ * group, but it has one alone. */
+static int dh_bits(SSL *ssl)
+{
+	EVP_PKEY *share = NULL;
+	int bits;
+
+	if (SSL_is_server(ssl) != 0)
+		return tls_exchange_policy_of(SSL_get_SSL_CTX(ssl))->dh.bits;
+	if (SSL_get_peer_tmp_key(ssl, &share) != 1)
+		return 0;
+	bits = EVP_PKEY_get_bits(share);
+	EVP_PKEY_free(share);
+	return bits;
+}
+
 static void read_exchange_12(SSL *ssl, struct tls_facts *facts)
 {
 	struct tls_algorithm *exchange = &facts->key_exchange;
@@ -112,9 +129,7 @@ static void read_exchange_12(SSL *ssl, struct tls_facts *facts)
 	case NID_kx_dhe:
 	case NID_kx_dhe_psk:
 		copy_name(exchange->name, sizeof(exchange->name), "DHE");
-		/* OpenSSL has forgotten the group, but it has one alone. */
-		exchange->bits =
-		    tls_exchange_policy_of(SSL_get_SSL_CTX(ssl))->dh.bits;
+		exchange->bits = dh_bits(ssl);
 		secret(facts, true, "dhe");
 		break;
 	case NID_kx_rsa:
@@ -154,37 +169,36 @@ static void describe_signature(
 		    out->digest, sizeof(out->digest), OBJ_nid2sn(digest_nid));
 }
 
-static void read_signatures_13(SSL *ssl, struct tls_facts *facts)
+/* Ours; a client may have a certificate that nobody asked for. */
+static void describe_own(SSL *ssl, struct tls_algorithm *out)
 {
-	X509 *server = SSL_get_certificate(ssl);
-	X509 *client = SSL_get0_peer_certificate(ssl);
-	int digest_nid;
+	X509 *own = SSL_get_certificate(ssl);
+	int digest_nid = NID_undef;
+	bool signed_it = SSL_get_signature_nid(ssl, &digest_nid) == 1;
 
-	if (server != NULL) {
-		if (SSL_get_signature_nid(ssl, &digest_nid) != 1)
-			digest_nid = NID_undef;
-		describe_signature(X509_get0_pubkey(server), digest_nid,
-		    &facts->server_signature);
-	}
-	if (client != NULL) {
-		if (SSL_get_peer_signature_nid(ssl, &digest_nid) != 1)
-			digest_nid = NID_undef;
-		describe_signature(X509_get0_pubkey(client), digest_nid,
-		    &facts->client_signature);
-	}
+	if (own != NULL && (signed_it || SSL_is_server(ssl) != 0))
+		describe_signature(X509_get0_pubkey(own), digest_nid, out);
 }
 
 /* OpenSSL tells neither group nor signature of a session that was resumed. */
 static void read_signature_12(SSL *ssl, struct tls_facts *facts)
 {
-	X509 *server = SSL_get_certificate(ssl);
+	bool is_ours = SSL_is_server(ssl) != 0;
+	X509 *server =
+	    is_ours ? SSL_get_certificate(ssl) : SSL_get0_peer_certificate(ssl);
 	int digest_nid = NID_undef, type_nid = NID_undef;
 
-	if (server == NULL || !facts->forward_secret ||
-	    SSL_get_signature_type_nid(ssl, &type_nid) != 1)
+	if (server == NULL || !facts->forward_secret)
 		return;
-	if (SSL_get_signature_nid(ssl, &digest_nid) != 1)
-		digest_nid = NID_undef;
+	if (is_ours) {
+		SSL_get_signature_type_nid(ssl, &type_nid);
+		SSL_get_signature_nid(ssl, &digest_nid);
+	} else {
+		SSL_get_peer_signature_type_nid(ssl, &type_nid);
+		SSL_get_peer_signature_nid(ssl, &digest_nid);
+	}
+	if (type_nid == NID_undef)
+		return;
 	describe_signature(
 	    X509_get0_pubkey(server), digest_nid, &facts->server_signature);
 	/* PKCS #1, which TLS 1.3 does not have any more. */
@@ -193,10 +207,36 @@ static void read_signature_12(SSL *ssl, struct tls_facts *facts)
 		    sizeof(facts->server_signature.name), "RSA");
 }
 
-static enum tls_trust read_trust(const SSL *ssl)
+static void describe_peer(SSL *ssl, struct tls_algorithm *out)
 {
+	X509 *peer = SSL_get0_peer_certificate(ssl);
+	int digest_nid;
+
+	if (peer == NULL)
+		return;
+	if (SSL_get_peer_signature_nid(ssl, &digest_nid) != 1)
+		digest_nid = NID_undef;
+	describe_signature(X509_get0_pubkey(peer), digest_nid, out);
+}
+
+static void read_signatures_13(SSL *ssl, struct tls_facts *facts)
+{
+	bool is_server = SSL_is_server(ssl) != 0;
+
+	describe_own(ssl,
+	    is_server ? &facts->server_signature : &facts->client_signature);
+	describe_peer(ssl,
+	    is_server ? &facts->client_signature : &facts->server_signature);
+}
+
+static enum tls_trust read_trust(const struct tls_session *session)
+{
+	const SSL *ssl = tls_session_handle(session);
+
 	if (SSL_get0_peer_certificate(ssl) == NULL)
 		return TLS_ANONYMOUS;
+	if (SSL_is_server(ssl) == 0)
+		return tls_client_trust(session);
 	return SSL_get_verify_result(ssl) == X509_V_OK ? TLS_TRUSTED
 						       : TLS_UNTRUSTED;
 }
@@ -209,7 +249,7 @@ void tls_facts_read(
 
 	assert(cipher != NULL);
 	*facts_out = (struct tls_facts){
-	    .trust = read_trust(ssl),
+	    .trust = read_trust(session),
 	    .protocol = SSL_get_version(ssl),
 	    .cipher = SSL_CIPHER_get_name(cipher),
 	    .resumed = SSL_session_reused(ssl) == 1,

@@ -11,6 +11,9 @@
 struct tls_findings {
 	const struct tls_report *report;
 	bool failed; /* one of them was an error */
+	/* Of the client's side: what is called smtpd_tls_… in the rooms that
+	 * both sides share is told by the name of its twin, smtp_tls_…. */
+	bool is_client;
 };
 
 /* printf-like; the text names the file or value at fault and what would be

@@ -6,16 +6,21 @@
 
 #include <openssl/ssl.h>
 
+#include "tls/client.h"
 #include "tls/context.h"
 #include "tls/hello.h"
 #include "tls/session.h"
 
-/* Both are borrowed. */
+/* All are borrowed. */
 SSL_CTX *tls_context_handle(const struct tls_context *context);
+SSL_CTX *tls_client_handle(const struct tls_client *client);
 SSL *tls_session_handle(const struct tls_session *session);
 
 /* The session of which this is the handle. In callbacks of OpenSSL. */
 struct tls_session *tls_session_of(const SSL *ssl);
+
+/* A session of neither side yet. NULL without memory. */
+struct tls_session *tls_session_create_over(SSL_CTX *ctx);
 
 /* What callbacks leave in a session; kept there, not understood. */
 struct tls_exchange *tls_session_exchange(struct tls_session *session);

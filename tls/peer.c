@@ -86,7 +86,8 @@ void tls_peer_read(const struct tls_session *session, struct tls_peer *peer_out)
 	SSL *ssl = tls_session_handle(session);
 	X509 *certificate = SSL_get0_peer_certificate(ssl);
 
-	*peer_out = (struct tls_peer){.is_present = certificate != NULL};
+	*peer_out = (struct tls_peer){.is_present = certificate != NULL,
+	    .is_server = SSL_is_server(ssl) == 0};
 	if (certificate == NULL)
 		return;
 	read_name(X509_get_subject_name(certificate), NID_commonName,
@@ -111,9 +112,10 @@ size_t tls_peer_line(const struct tls_peer *peer, const char *peer_name,
     char *out, size_t out_size)
 {
 	int len = snprintf(out, out_size,
-	    "%s: subject_CN=%s, issuer=%s, fingerprint=%s, pkey_fingerprint=%s",
-	    peer_name, peer->subject_cn, peer->issuer_name, peer->fingerprint,
-	    peer->public_key_fingerprint);
+	    "%s: subject_CN=%s, %s=%s, fingerprint=%s, pkey_fingerprint=%s",
+	    peer_name, peer->subject_cn,
+	    peer->is_server ? "issuer_CN" : "issuer", peer->issuer_name,
+	    peer->fingerprint, peer->public_key_fingerprint);
 
 	return written(len, out_size);
 }
@@ -126,15 +128,26 @@ static void make_printable(char *text)
 			*text = '?';
 }
 
-static int print_verdict(const struct tls_verdict *verdict, int depth_max,
-    const char *peer, char *out, size_t out_size)
+/* Whose certificate it is that has the fault. */
+static const char *role_of(const SSL *ssl, const struct tls_verdict *verdict)
 {
-	const char *role = verdict->depth > 0 ? "CA" : "client";
+	if (verdict->depth > 0)
+		return "CA";
+	return SSL_is_server(ssl) != 0 ? "client" : "server";
+}
+
+static int print_verdict(
+    const SSL *ssl, const char *peer, char *out, size_t out_size)
+{
+	const struct tls_verdict *verdict =
+	    tls_session_verdict(tls_session_of(ssl));
+	const char *role = role_of(ssl, verdict);
 
 	switch (verdict->error) {
 	case X509_V_OK:
 		return snprintf(out, out_size, "%s", "");
 	case X509_V_ERR_CERT_UNTRUSTED:
+	case X509_V_ERR_DANE_NO_MATCH:
 		return snprintf(out, out_size,
 		    "certificate verification failed for %s: not trusted by "
 		    "local or TLSA policy",
@@ -172,7 +185,7 @@ static int print_verdict(const struct tls_verdict *verdict, int depth_max,
 		return snprintf(out, out_size,
 		    "certificate verification failed for %s: certificate chain "
 		    "longer than limit(%d)",
-		    peer, depth_max);
+		    peer, tls_verify_depth(ssl));
 	default:
 		return snprintf(out, out_size,
 		    "%s certificate verification failed for %s: num=%d:%s",
@@ -185,8 +198,7 @@ size_t tls_peer_verdict_line(const struct tls_session *session,
     const char *peer_name, char *out, size_t out_size)
 {
 	const SSL *ssl = tls_session_handle(session);
-	int len = print_verdict(tls_session_verdict(tls_session_of(ssl)),
-	    tls_verify_depth(ssl), peer_name, out, out_size);
+	int len = print_verdict(ssl, peer_name, out, out_size);
 
 	if (out_size > 0)
 		make_printable(out);

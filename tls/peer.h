@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Client certificates: what is asked for, the verdict on what came, and
+/* The peer's certificate, a client's or a server's: the verdict on it, and
  * Postfix's words for it (reference 1.4, 2.7, 3.2, 3.3). The handshake goes on
  * whatever comes; whether the session may is for the caller to say. */
 #ifndef POSTERN_TLS_PEER_H
@@ -17,6 +17,7 @@
  * there; names are UTF-8 without control characters. */
 struct tls_peer {
 	bool is_present;
+	bool is_server; /* the peer */
 	char subject_cn[TLS_PEER_NAME_SIZE];
 	char issuer_name[TLS_PEER_NAME_SIZE]; /* CN, else O */
 	char fingerprint[TLS_PEER_FINGERPRINT_SIZE];
@@ -27,8 +28,9 @@ struct tls_peer {
 void tls_peer_read(
     const struct tls_session *session, struct tls_peer *peer_out);
 
-/* "PEER: subject_CN=…, issuer=…, fingerprint=…, pkey_fingerprint=…".
- * NUL-terminated, cut off at out_size; returns the length. */
+/* "PEER: subject_CN=…, issuer=…, fingerprint=…, pkey_fingerprint=…"; of a
+ * server it says issuer_CN. NUL-terminated, cut off at out_size; returns the
+ * length. */
 size_t tls_peer_line(const struct tls_peer *peer, const char *peer_name,
     char *out, size_t out_size);
 

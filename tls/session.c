@@ -108,7 +108,7 @@ static void count_record(int is_written, int version, int type,
 		session->wire_bio.stopped = true;
 }
 
-struct tls_session *tls_session_create(struct tls_context *context)
+struct tls_session *tls_session_create_over(SSL_CTX *ctx)
 {
 	struct tls_session *session = OPENSSL_zalloc(sizeof(*session));
 	BIO *bio;
@@ -116,7 +116,7 @@ struct tls_session *tls_session_create(struct tls_context *context)
 	if (session == NULL)
 		return NULL;
 	session->alert = TLS_FAULT_NO_ALERT;
-	session->ssl = SSL_new(tls_context_handle(context));
+	session->ssl = SSL_new(ctx);
 	if (session->ssl == NULL)
 		goto free_session;
 	bio = tls_wire_bio_create(&session->wire_bio);
@@ -126,7 +126,6 @@ struct tls_session *tls_session_create(struct tls_context *context)
 	SSL_set_app_data(session->ssl, session);
 	SSL_set_msg_callback(session->ssl, count_record);
 	SSL_set_msg_callback_arg(session->ssl, session);
-	SSL_set_accept_state(session->ssl);
 	return session;
 free_ssl:
 	SSL_free(session->ssl);
@@ -134,6 +133,16 @@ free_session:
 	OPENSSL_free(session);
 	ERR_clear_error();
 	return NULL;
+}
+
+struct tls_session *tls_session_create(struct tls_context *context)
+{
+	struct tls_session *session =
+	    tls_session_create_over(tls_context_handle(context));
+
+	if (session != NULL)
+		SSL_set_accept_state(session->ssl);
+	return session;
 }
 
 struct tls_session *tls_session_create_without_edh(struct tls_context *context)
@@ -184,6 +193,13 @@ void tls_session_destroy(struct tls_session **session)
 {
 	if (*session == NULL)
 		return;
+	/* OpenSSL would not resume a session that ended without close_notify on
+	 * either side. That is a question of truncation, and SMTP has its own
+	 * end; a session that failed stays out. */
+	if (SSL_is_server((*session)->ssl) == 0 &&
+	    (*session)->fault == TLS_FAULT_NONE)
+		SSL_set_shutdown(
+		    (*session)->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free((*session)->ssl);
 	OPENSSL_free((*session)->library_errors);
 	tls_verdict_finish(&(*session)->verdict);

@@ -170,6 +170,29 @@ void tls_verify_apply(SSL_CTX *ctx, const struct tls_peer_options *options,
 		SSL_CTX_set_security_level(ctx, 1);
 }
 
+const EVP_MD *tls_verify_apply_client(SSL_CTX *ctx,
+    const struct tls_peer_options *options, bool must_match,
+    struct tls_findings *findings)
+{
+	struct policy *policy = add_policy(ctx, findings);
+	EVP_MD_CTX *unused =
+	    EVP_MD_CTX_new(); /* sessions are bound to nobody */
+
+	if (policy != NULL && unused != NULL &&
+	    EVP_DigestInit_ex(unused, EVP_sha256(), NULL) == 1) {
+		policy->depth_max = options->smtpd_tls_ccert_verifydepth;
+		set_digest(
+		    policy, options->smtpd_tls_fingerprint_digest, findings);
+		tls_trust_load(ctx, options, false, unused, findings);
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, on_certificate);
+		SSL_CTX_set_verify_depth(ctx, policy->depth_max + 1);
+		if (must_match)
+			SSL_CTX_set_security_level(ctx, 1);
+	}
+	EVP_MD_CTX_free(unused);
+	return policy != NULL ? policy->digest : NULL;
+}
+
 const EVP_MD *tls_verify_digest(const SSL *ssl)
 {
 	const struct policy *policy = policy_of(ssl);

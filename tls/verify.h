@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Whether clients are asked for a certificate, and the verdict on what comes.
- * For the files of tls/ alone; others see tls/peer.h. */
+/* Whether clients are asked for a certificate, and the verdict on what comes,
+ * on either side. For the files of tls/ alone; others see tls/peer.h. */
 #ifndef POSTERN_TLS_VERIFY_H
 #define POSTERN_TLS_VERIFY_H
 
@@ -29,6 +29,13 @@ bool tls_verify_requires(const struct tls_peer_options *options);
 /* Sets the policy; adds to `identity` what sessions are to be bound to. */
 void tls_verify_apply(SSL_CTX *ctx, const struct tls_peer_options *options,
     EVP_MD_CTX *identity, struct tls_findings *findings);
+
+/* The same for a client's context: the server's certificate is checked whatever
+ * it is worth. must_match: the session depends on it. Returns the digest of
+ * fingerprints, or NULL after an error. */
+const EVP_MD *tls_verify_apply_client(SSL_CTX *ctx,
+    const struct tls_peer_options *options, bool must_match,
+    struct tls_findings *findings);
 
 /* smtpd_tls_fingerprint_digest of the session's context. Borrowed. */
 const EVP_MD *tls_verify_digest(const SSL *ssl);

@@ -59,6 +59,9 @@ X509 *pki_issue(const struct pki_request *request)
 		    certificate, NID_basic_constraints, "critical,CA:TRUE");
 	if (request->usage != NULL)
 		add_extension(certificate, NID_ext_key_usage, request->usage);
+	if (request->names != NULL)
+		add_extension(
+		    certificate, NID_subject_alt_name, request->names);
 	cr_assert_gt(X509_sign(certificate, key, EVP_sha256()), 0);
 	return certificate;
 }
@@ -69,6 +72,20 @@ const char *pki_write(const char *name, X509 *const *certificates, size_t count)
 	BIO *file = BIO_new_file(path, "w");
 
 	cr_assert_not_null(file);
+	for (size_t i = 0; i < count; i++)
+		PEM_write_bio_X509(file, certificates[i]);
+	BIO_free(file);
+	return path;
+}
+
+const char *pki_write_chain(
+    const char *name, EVP_PKEY *key, X509 *const *certificates, size_t count)
+{
+	const char *path = fixture_path(name);
+	BIO *file = BIO_new_file(path, "w");
+
+	cr_assert_not_null(file);
+	PEM_write_bio_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL);
 	for (size_t i = 0; i < count; i++)
 		PEM_write_bio_X509(file, certificates[i]);
 	BIO_free(file);

@@ -23,10 +23,16 @@ struct pki_request {
 	bool is_authority;
 	int begin_days, end_days; /* from now; both 0: -1 and 30 */
 	const char *usage;	  /* "serverAuth", or NULL */
+	const char *names;	  /* "DNS:a.test, DNS:b.test", or NULL */
 };
 
 /* Free it with X509_free. */
 X509 *pki_issue(const struct pki_request *request);
+
+/* Writes a server's file: its key, its certificate, and those behind it.
+ * Returns the path. */
+const char *pki_write_chain(
+    const char *name, EVP_PKEY *key, X509 *const *certificates, size_t count);
 
 /* Writes them to a file of the fixture's. Returns the path. */
 const char *pki_write(

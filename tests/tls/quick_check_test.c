@@ -17,6 +17,7 @@
 
 #include "tls/describe.h"
 #include "tls/dh_files.h"
+#include "tls/client.h"
 #include "tls/facts.h"
 #include "tls/fixture.h"
 #include "tls/handles.h"
@@ -163,6 +164,54 @@ Test(quick_check, length_of_exponents_on_both_legs)
 		SSL_CTX_free(client_ctx);
 		tls_context_destroy(&context);
 	}
+}
+
+/* Our own client's leg: there the peer chooses the prime. */
+Test(quick_check, client_contexts_do_without)
+{
+	struct tls_context_options server_options =
+	    fixture_options(fixture_chain("rsa"));
+	struct tls_client_options options = {
+	    .shared = fixture_options(""),
+	    .level = TLS_CLIENT_MAY,
+	    .match_parameter = "smtp_tls_security_level",
+	};
+	struct tls_context *server;
+	struct tls_client *client;
+	struct tls_session *ends[2];
+	uint8_t wires[2][LINK_BUFFER_SIZE];
+	size_t lens[2] = {0, 0};
+
+	server_options.smtpd_tls_dh1024_param_file =
+	    fixture_text("dh.pem", DH_OWN_2048);
+	options.shared.protocols = "<=TLSv1.2";
+	options.shared.ciphers.tls_medium_cipherlist = "DHE:!aNULL";
+	server = create(&server_options);
+	client = tls_client_create(&options, &fixture_report);
+	cr_assert_not_null(client, "%s", fixture_findings);
+	ends[0] = tls_client_session_create(client);
+	ends[1] = tls_session_create(server);
+	for (size_t turn = 0; turn < 4; turn++) {
+		size_t me = turn % 2, other = 1 - me;
+		struct tls_wire wire = {.in = wires[me],
+		    .in_len = lens[me],
+		    .out = wires[other],
+		    .out_size = LINK_BUFFER_SIZE};
+
+		cr_assert_neq(
+		    tls_session_handshake(ends[me], &wire), TLS_FAILED);
+		lens[other] = wire.out_len;
+	}
+	/* The server's key is made first. */
+	cr_assert_eq(key_count, 2);
+	cr_expect_str_eq(keys[0].provider, "postern");
+	cr_expect_str_eq(keys[1].provider, "default");
+	expect_length(keys[0].private_bits, 225);
+	expect_length(keys[1].private_bits, 2047);
+	tls_session_destroy(&ends[0]);
+	tls_session_destroy(&ends[1]);
+	tls_client_destroy(&client);
+	tls_context_destroy(&server);
 }
 
 Test(quick_check, lengths_that_are_described_are_in_force)
