@@ -20,6 +20,7 @@ static const struct {
     {"conf", VERB_CONF},
     {"ciphers", VERB_CIPHERS},
     {"dhparam", VERB_DHPARAM},
+    {"report", VERB_REPORT},
     {"--help", VERB_HELP},
     {"--version", VERB_VERSION},
 };
@@ -100,10 +101,20 @@ static bool read_options(
 	return true;
 }
 
-/* "--bits N", "--allow-weak" */
-static bool read_long_option(struct reader *reader, struct command_line *line)
+/* The word behind a long option; false: there is none. */
+static bool read_value(
+    struct reader *reader, const char *option, const char **value_out)
 {
-	const char *word = *reader->words++;
+	if (*reader->words == NULL)
+		return complain(reader, "there is nothing behind", option);
+	*value_out = *reader->words++;
+	return true;
+}
+
+/* "--bits N", "--allow-weak" */
+static bool read_dhparam_option(
+    struct reader *reader, const char *word, struct command_line *line)
+{
 	char *end;
 
 	if (strcmp(word, "--allow-weak") == 0) {
@@ -112,9 +123,8 @@ static bool read_long_option(struct reader *reader, struct command_line *line)
 	}
 	if (strcmp(word, "--bits") != 0)
 		return complain(reader, "unknown option", word);
-	if (*reader->words == NULL)
-		return complain(reader, "there is no number behind", word);
-	word = *reader->words++;
+	if (!read_value(reader, word, &word))
+		return false;
 	line->bits = strtol(word, &end, 10);
 	if (end == word || *end != '\0' || line->bits < 1 ||
 	    line->bits > INT_MAX)
@@ -122,11 +132,55 @@ static bool read_long_option(struct reader *reader, struct command_line *line)
 	return true;
 }
 
+/* "--format text|json|html", "--since TIME", "--until TIME" */
+static bool read_report_option(
+    struct reader *reader, const char *word, struct command_line *line)
+{
+	static const char *const formats[] = {
+	    [SESSION_REPORT_TEXT] = "text",
+	    [SESSION_REPORT_JSON] = "json",
+	    [SESSION_REPORT_HTML] = "html",
+	};
+	const char *value;
+
+	if (strcmp(word, "--since") == 0)
+		return read_value(reader, word, &line->report.since);
+	if (strcmp(word, "--until") == 0)
+		return read_value(reader, word, &line->report.until);
+	if (strcmp(word, "--format") != 0)
+		return complain(reader, "unknown option", word);
+	if (!read_value(reader, word, &value))
+		return false;
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++) {
+		if (strcmp(formats[i], value) != 0)
+			continue;
+		line->report.format = (enum session_report_format)i;
+		return true;
+	}
+	return complain(
+	    reader, "--format wants text, json or html, not", value);
+}
+
+static bool has_long_options(enum verb verb)
+{
+	return verb == VERB_DHPARAM || verb == VERB_REPORT;
+}
+
+static bool read_long_option(struct reader *reader, struct command_line *line)
+{
+	const char *word = *reader->words++;
+
+	if (line->verb == VERB_REPORT)
+		return read_report_option(reader, word, line);
+	return read_dhparam_option(reader, word, line);
+}
+
 /* How many words may stand behind the options. */
 static size_t names_max(enum verb verb)
 {
 	switch (verb) {
 	case VERB_CONF:
+	case VERB_REPORT:
 		return SIZE_MAX;
 	case VERB_CIPHERS:
 	case VERB_DHPARAM:
@@ -153,10 +207,13 @@ static bool read_names(struct reader *reader, struct command_line *line)
 		if (++line->name_count > max)
 			return complain(
 			    reader, "there is no use for", *reader->words);
-	if (line->verb != VERB_DHPARAM || line->name_count == 1)
+	line->report.paths = line->names;
+	line->report.path_count = line->name_count;
+	if (!has_long_options(line->verb) || line->name_count > 0)
 		return true;
 	snprintf(reader->why, reader->why_size,
-	    "dhparam wants the name of a file; see \"postern --help\"");
+	    "%s wants the name of a file; see \"postern --help\"",
+	    line->verb == VERB_REPORT ? "report" : "dhparam");
 	return false;
 }
 
@@ -205,7 +262,7 @@ bool command_line_parse(int argc, char *const *argv,
 		if (word != NULL && is_options(word)) {
 			if (!read_options(&reader, true, line_out))
 				return false;
-		} else if (word != NULL && line_out->verb == VERB_DHPARAM &&
+		} else if (word != NULL && has_long_options(line_out->verb) &&
 			   strncmp(word, "--", 2) == 0) {
 			if (!read_long_option(&reader, line_out))
 				return false;

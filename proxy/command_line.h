@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "conf/print.h"
+#include "proxy/session_report.h"
 
 #define COMMAND_LINE_DIRECTORY "/etc/postern"
 
@@ -20,6 +21,7 @@ enum verb {
 	VERB_CONF,
 	VERB_CIPHERS,
 	VERB_DHPARAM,
+	VERB_REPORT,
 	VERB_HELP,    /* --help */
 	VERB_VERSION, /* --version */
 };
@@ -34,6 +36,8 @@ struct command_line {
 	/* Of `dhparam`. */
 	long bits; /* 0: not given */
 	bool allow_weak;
+	/* Of `report`; its paths are the names. */
+	struct session_report_options report;
 	/* Of `conf` parameters, of `ciphers` a service or none, of `dhparam`
 	 * the file. Borrowed from argv. */
 	const char *const *names;

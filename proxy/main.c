@@ -35,8 +35,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "postern: fatal: %s\n", why);
 		return EX_USAGE;
 	}
-	/* dhparam has a file to write, and its name is the caller's. */
-	if (line.verb != VERB_DHPARAM &&
+	/* These have files to write or to read, and the names are the
+	 * caller's. */
+	if (line.verb != VERB_DHPARAM && line.verb != VERB_REPORT &&
 	    !leave_directory(&line, directory, sizeof(directory))) {
 		fprintf(stderr,
 		    "postern: fatal: the name of the directory is too long\n");

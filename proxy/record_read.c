@@ -10,9 +10,10 @@
 #include "proxy/record.h"
 
 /* A line that is longer than what we write is no record of ours. */
-#define LINE_LEN_MAX 4096
-#define WORD_LEN_MAX 64
-#define NONE	     "none"
+#define LINE_LEN_MAX   4096
+#define WORD_LEN_MAX   64
+#define NUMBER_LEN_MAX 18 /* and so no larger than a JSON integer */
+#define NONE	       "none"
 
 struct reader {
 	struct record *record;
@@ -89,7 +90,9 @@ static bool is_of_type(enum record_type type, const char *text)
 	case RECORD_WORD:
 		return is_word(text);
 	case RECORD_NUMBER:
-		return strlen(text) <= 18 && is_digits(text, strlen(text));
+		return strlen(text) <= NUMBER_LEN_MAX &&
+		       is_digits(text, strlen(text)) &&
+		       (text[0] != '0' || text[1] == '\0');
 	case RECORD_FLAG:
 		return strcmp(text, "yes") == 0 || strcmp(text, "no") == 0;
 	case RECORD_TIME:

@@ -43,6 +43,8 @@ static const char help[] =
     "               [name ...]\n"
     "       postern ciphers [-c config_directory] [service]\n"
     "       postern dhparam [--bits N] [--allow-weak] file\n"
+    "       postern report [--format text|json|html] [--since TIME]\n"
+    "               [--until TIME] file ...\n"
     "       postern --help | --version\n"
     "\n"
     "  start-fg  run in the foreground until SIGTERM or Ctrl-C\n"
@@ -60,6 +62,8 @@ static const char help[] =
     "  dhparam   make a prime for smtpd_tls_dh1024_param_file, of 2048 bits "
     "or\n"
     "            of N, and put it into the file; --allow-weak lets N be less\n"
+    "  report    what the records of sessions in log files, also compressed,\n"
+    "            say of forward secrecy; - is standard input\n"
     "\n"
     "  -c        where main.cf and master.cf are (" COMMAND_LINE_DIRECTORY ")\n"
     "  -v        log more\n";
@@ -439,6 +443,8 @@ int verb_run(const struct command_line *line)
 		return print_ciphers(line);
 	case VERB_DHPARAM:
 		return make_prime(line);
+	case VERB_REPORT:
+		return session_report_run(&line->report);
 	case VERB_HELP:
 		fputs(help, stdout);
 		return EXIT_SUCCESS;

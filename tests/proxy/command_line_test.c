@@ -120,6 +120,25 @@ Test(command_line, what_dhparam_makes)
 	}
 }
 
+Test(command_line, what_report_reads)
+{
+	struct command_line line;
+	char why[256] = "";
+
+	cr_assert(parse("report --format html --since 2026-11-01 -v --until "
+			"2026-11-30 a -",
+	    &line, why, sizeof(why)));
+	cr_assert_eq(line.verb, VERB_REPORT);
+	cr_assert_eq(line.report.format, SESSION_REPORT_HTML);
+	cr_assert_str_eq(line.report.since, "2026-11-01");
+	cr_assert_str_eq(line.report.until, "2026-11-30");
+	cr_assert_eq(line.report.path_count, 2);
+	cr_assert_str_eq(line.report.paths[1], "-");
+	cr_assert(parse("report a", &line, why, sizeof(why)));
+	cr_assert_eq(line.report.format, SESSION_REPORT_TEXT);
+	cr_assert_null(line.report.since);
+}
+
 Test(command_line, what_is_not_understood)
 {
 	static const struct {
@@ -140,12 +159,21 @@ Test(command_line, what_is_not_understood)
 			"--help\""},
 	    {"dhparam a b", "there is no use for \"b\"; see \"postern "
 			    "--help\""},
-	    {"dhparam --bits", "there is no number behind \"--bits\"; see "
+	    {"dhparam --bits", "there is nothing behind \"--bits\"; see "
 			       "\"postern --help\""},
 	    {"dhparam --bits 2k a", "--bits wants a number, not \"2k\"; see "
 				    "\"postern --help\""},
 	    {"dhparam --bytes 2 a", "unknown option \"--bytes\"; see "
 				    "\"postern --help\""},
+	    {"report", "report wants the name of a file; see \"postern "
+		       "--help\""},
+	    {"report --format pdf a",
+		"--format wants text, json or html, not \"pdf\"; see "
+		"\"postern --help\""},
+	    {"report --since",
+		"there is nothing behind \"--since\"; see \"postern --help\""},
+	    {"status --once", "there is no use for \"--once\"; see \"postern "
+			      "--help\""},
 	    {"ciphers a b", "there is no use for \"b\"; see \"postern "
 			    "--help\""},
 	    {"conf -nd", "another of -n, -d, -M and -P stands before \"-d\"; "

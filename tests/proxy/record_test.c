@@ -191,6 +191,8 @@ static const struct {
     {LEAST " word", RECORD_BROKEN},
     {LEAST " ms=-1", RECORD_BROKEN},
     {LEAST " ms=1x", RECORD_BROKEN},
+    {LEAST " ms=065", RECORD_BROKEN},
+    {LEAST " ms=0", RECORD_FOUND},
     {LEAST " ms=99999999999999999999", RECORD_BROKEN},
     {LEAST " resumed=1", RECORD_BROKEN},
     {LEAST " sni=%2", RECORD_BROKEN},
