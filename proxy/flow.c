@@ -242,6 +242,7 @@ void flow_settle(struct flow *flow, struct flow_environment *env)
 
 	flow->needs_buffer = false;
 	greet_if_due(flow, env);
+	flow_opening_write_header(flow, env);
 	while (moved && flow->state < FLOW_DRAIN) {
 		moved = pump_client(flow, env) || flow_pump_sink(flow, env) ||
 			pump_backend(flow, env);
@@ -347,6 +348,7 @@ void flow_backend_connected(struct flow *flow, struct flow_environment *env)
 	metric_add(env->block, METRIC_backend_connects, 1);
 	flow->backend_state = FLOW_BACKEND_CONNECTED;
 	flow_restart_limit(flow);
+	flow_opening_write_header(flow, env);
 }
 
 void flow_backend_received(struct flow *flow, struct flow_environment *env,

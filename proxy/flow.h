@@ -116,6 +116,9 @@ struct flow {
 	/* smtpd_tls_req_ccert: why the client's does not do; NULL: it does */
 	const char *certificate_fault;
 	struct sockaddr_in6 peer; /* large enough for IPv4; family 0: none */
+	/* Where the client connected to; of a probe: our end of its connection.
+	 * Likewise. */
+	struct sockaddr_in6 local;
 	struct leg client, backend;
 	struct smtp_client smtp;
 	union {
@@ -127,6 +130,8 @@ struct flow {
 	uint8_t backend_index;	 /* in service->backends */
 	uint32_t backends_tried; /* bit i */
 	bool is_probe;
+	bool header_due;    /* the PROXY header is to be written */
+	bool handed_over;   /* the backend knows who the client is */
 	bool client_waits;  /* its kept input cannot go on as things are */
 	bool backend_waits; /* likewise */
 	bool needs_buffer;
@@ -147,7 +152,7 @@ struct flow {
 };
 
 /* A client connected. `refused`: a limit is reached; it gets 421 and that is
- * all. The flow must be zeroed. */
+ * all. The flow must be zeroed, but for `local`. */
 void flow_begin(struct flow *flow, struct flow_environment *env,
     const struct service *service, const struct sockaddr *peer, bool refused);
 
@@ -164,6 +169,7 @@ void flow_client_sent(
 void flow_client_failed(struct flow *flow, struct flow_environment *env);
 void flow_client_shut_down(struct flow *flow);
 
+/* A probe's `local` is to be set before. */
 void flow_backend_connected(struct flow *flow, struct flow_environment *env);
 void flow_backend_received(struct flow *flow, struct flow_environment *env,
     const uint8_t *data, size_t len);

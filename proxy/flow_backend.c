@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The backend's side of a flow: choosing one, its greeting and what we say
- * first, and the backend's half of the relay. */
+/* The backend's side of a flow: choosing one, and the backend's half of the
+ * relay. What is said between the two is in flow_opening.c. */
 #include <stdio.h>
 #include <string.h>
 
+#include "proxy/flow_handover.h"
 #include "proxy/flow_internal.h"
 #include "proxy/session_log.h"
 
@@ -48,16 +49,6 @@ static void no_backend(struct flow *flow, struct flow_environment *env)
 	flow_enter(flow, FLOW_REFUSING);
 }
 
-static void begin_opening(struct flow *flow)
-{
-	if (flow->is_probe)
-		smtp_opening_init_probe(
-		    &flow->opening, flow->service->policy.hostname);
-	else
-		smtp_opening_init(
-		    &flow->opening, flow->smtp.helo_verb, flow->smtp.helo);
-}
-
 /* What could not be used of the sink's answer waits as any backend's does. */
 static void keep_answer(struct flow *flow, struct flow_environment *env,
     const uint8_t *answer, size_t len)
@@ -85,7 +76,7 @@ static void connect_to(
 	flow->backend_index = (uint8_t)index;
 	flow->backends_tried |= 1u << index;
 	flow->backend_state = FLOW_BACKEND_CONNECTING;
-	begin_opening(flow);
+	flow_opening_begin(flow);
 	flow_restart_limit(flow);
 	if (flow_backend_is_sink(flow))
 		open_sink(flow, env);
@@ -93,12 +84,19 @@ static void connect_to(
 
 void flow_open_backend(struct flow *flow, struct flow_environment *env)
 {
+	const char *fault;
 	int index;
 
 	if (flow->state != FLOW_BACKEND_OPENING)
 		flow_enter(flow, FLOW_BACKEND_OPENING);
 	if (flow->backend_state == FLOW_BACKEND_DROPPED)
 		return; /* again when the old connection is closed */
+	fault = flow->is_probe ? NULL : flow_handover_fault(flow);
+	if (fault != NULL) {
+		session_log_warning(flow, env, fault);
+		no_backend(flow, env);
+		return;
+	}
 	index = choose(flow, env);
 	if (index < 0)
 		no_backend(flow, env);
@@ -133,9 +131,7 @@ static bool is_news(const struct flow *flow, const struct flow_environment *env)
 	return seen.up || seen.probes == 0;
 }
 
-/* This backend cannot serve the session: the next one is tried as soon as its
- * connection is closed. */
-static void try_next(
+void flow_try_next_backend(
     struct flow *flow, struct flow_environment *env, const char *why)
 {
 	if (!flow->is_probe || is_news(flow, env))
@@ -154,126 +150,7 @@ void flow_backend_unreachable(
 	char text[128];
 
 	snprintf(text, sizeof(text), "cannot be reached: %s", why);
-	try_next(flow, env, text);
-}
-
-/* A limit that was named to the client, 0 being none, must not be smaller now,
- * whatever health checks have found since. */
-static bool keeps_size(const struct flow *flow, const struct smtp_ehlo *ehlo)
-{
-	uint64_t offered = flow->smtp.offered_size;
-	uint64_t size = smtp_ehlo_size(ehlo);
-
-	if ((flow->smtp.offered >> SMTP_KEYWORD_SIZE & 1) == 0)
-		return true;
-	if (!smtp_ehlo_has(ehlo, SMTP_KEYWORD_SIZE))
-		return false;
-	return size == 0 || (offered != 0 && size >= offered);
-}
-
-/* What the gate offered in clear, this backend must keep. */
-static bool keeps_offer(struct flow *flow, struct flow_environment *env,
-    const struct smtp_ehlo *ehlo)
-{
-	const struct smtp_policy *policy = &flow->service->policy;
-	size_t index = (size_t)(flow->service - env->services->services);
-	struct smtp_ehlo offered =
-	    offers_get(&env->offers, env->services, index, env->state)->ehlo;
-	struct smtp_ehlo_view view = {
-	    .hostname = policy->hostname,
-	    .hide_auth = policy->auth_only && !flow->smtp.tls,
-	    .discarded = policy->discarded_keywords,
-	};
-	enum smtp_keyword missing;
-	char why[128];
-
-	offered.keywords &=
-	    flow->smtp.offered & ~(UINT32_C(1) << SMTP_KEYWORD_SIZE);
-	missing = keeps_size(flow, ehlo)
-		      ? smtp_ehlo_missing(ehlo, &offered, &view)
-		      : SMTP_KEYWORD_SIZE;
-	if (missing == SMTP_KEYWORD_COUNT)
-		return true;
-	snprintf(why, sizeof(why),
-	    "does not offer %s, which the client was offered",
-	    smtp_keyword_name(missing));
-	try_next(flow, env, why);
-	return false;
-}
-
-static void publish_probe(struct flow *flow, struct flow_environment *env,
-    const struct smtp_ehlo *ehlo)
-{
-	state_backend_publish(
-	    &env->state->backends[flow_backend(flow)->state_index], ehlo);
-}
-
-void flow_finish_probe(struct flow *flow, struct flow_environment *env)
-{
-	bool done = flow->reason == CLOSE_PROBE_DONE;
-
-	if (!done && flow->reason != CLOSE_STOPPED)
-		publish_probe(flow, env, NULL);
-	metric_add(
-	    env->block, done ? METRIC_probes_done : METRIC_probes_failed, 1);
-}
-
-static void ready(struct flow *flow, struct flow_environment *env,
-    const struct smtp_ehlo *ehlo)
-{
-	if (flow->is_probe) {
-		flow_end(flow, env, CLOSE_PROBE_DONE);
-		return;
-	}
-	smtp_relay_init(&flow->relay, ehlo);
-	flow->had_relay = true;
-	flow_enter(flow, FLOW_RELAY);
-}
-
-static size_t opening_step(struct flow *flow, struct flow_environment *env,
-    const uint8_t *input, size_t input_len, bool *more_out)
-{
-	struct smtp_opening_step step;
-	char why[160];
-
-	*more_out = false;
-	if (leg_open(&flow->backend, &env->buffers) == LEG_NO_BUFFER) {
-		flow->needs_buffer = true;
-		flow->backend_waits = true;
-		return 0;
-	}
-	smtp_opening_step(&flow->opening, input, input_len, &step);
-	if (step.ehlo_read && flow->is_probe)
-		publish_probe(flow, env, &step.ehlo);
-	if (step.ehlo_read && !flow->is_probe &&
-	    !keeps_offer(flow, env, &step.ehlo))
-		return step.used;
-	switch (step.event) {
-	case SMTP_OPENING_NEED_MORE:
-		break;
-	case SMTP_OPENING_SAY:
-		leg_write(
-		    &flow->backend, &env->buffers, step.say, step.say_len);
-		flow_restart_limit(flow);
-		*more_out = true;
-		break;
-	case SMTP_OPENING_READY:
-		ready(flow, env, step.ehlo_read ? &step.ehlo : NULL);
-		*more_out = true;
-		break;
-	case SMTP_OPENING_REFUSED:
-		snprintf(why, sizeof(why), "refused the session: %d %.*s",
-		    step.reply_code,
-		    (int)(step.reply_text_len < 100 ? step.reply_text_len
-						    : 100),
-		    step.reply_text);
-		try_next(flow, env, why);
-		break;
-	case SMTP_OPENING_MALFORMED:
-		try_next(flow, env, "sent what is no SMTP reply");
-		break;
-	}
-	return step.used;
+	flow_try_next_backend(flow, env, text);
 }
 
 static void count_message(
@@ -348,7 +225,8 @@ size_t flow_backend_input(struct flow *flow, struct flow_environment *env,
 		if (flow->backend_state != FLOW_BACKEND_CONNECTED)
 			return input_len;
 		if (flow->state == FLOW_BACKEND_OPENING)
-			used += opening_step(flow, env, rest, rest_len, &more);
+			used += flow_opening_input(
+			    flow, env, rest, rest_len, &more);
 		else if (flow->state == FLOW_RELAY)
 			used += relay_step(flow, env, rest, rest_len, &more);
 		else
@@ -368,7 +246,7 @@ void flow_backend_lost(
 		return;
 	}
 	if (flow->state == FLOW_BACKEND_OPENING) {
-		try_next(flow, env,
+		flow_try_next_backend(flow, env,
 		    reason == CLOSE_TIMED_OUT
 			? "did not answer in time"
 			: "closed the connection before it was ready");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of flow share: flow.c (facts, wants, the end), flow_client.c
- * (the client's side) and flow_backend.c (the backend's). */
+ * (the client's side), flow_backend.c and flow_opening.c (the backend's). */
 #ifndef POSTERN_PROXY_FLOW_INTERNAL_H
 #define POSTERN_PROXY_FLOW_INTERNAL_H
 
@@ -73,6 +73,22 @@ void flow_drop_backend(struct flow *flow, struct flow_environment *env);
 /* It could not be connected to. */
 void flow_backend_unreachable(
     struct flow *flow, struct flow_environment *env, const char *why);
+
+/* This backend cannot serve the session: the next one is tried as soon as its
+ * connection is closed. */
+void flow_try_next_backend(
+    struct flow *flow, struct flow_environment *env, const char *why);
+
+/* The dialogue with the chosen backend begins anew. */
+void flow_opening_begin(struct flow *flow);
+
+/* Writes the PROXY header if one is due. False: there is no buffer for it. */
+bool flow_opening_write_header(struct flow *flow, struct flow_environment *env);
+
+/* The backend's words in this dialogue. Returns the bytes used; *more_out: go
+ * on. */
+size_t flow_opening_input(struct flow *flow, struct flow_environment *env,
+    const uint8_t *input, size_t input_len, bool *more_out);
 
 /* Publishes and counts what a health check found. */
 void flow_finish_probe(struct flow *flow, struct flow_environment *env);

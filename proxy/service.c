@@ -93,6 +93,7 @@ static void read_service(struct service *service,
 	service_tls_read(service, shared, report);
 	listener_addresses_read(service, report);
 	backend_list_read(service, report);
+	handover_read(&service->handover, service->settings, report);
 }
 
 /* Two lines with one address: one of them would never see a client. */

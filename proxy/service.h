@@ -12,6 +12,7 @@
 
 #include "conf/configuration.h"
 #include "conf/table.h"
+#include "proxy/handover.h"
 #include "proxy/shared.h"
 #include "smtp/policy.h"
 #include "tls/context.h"
@@ -52,6 +53,7 @@ struct service {
 	size_t address_count;
 	struct backend backends[SERVICE_BACKENDS_MAX];
 	size_t backend_count;
+	struct handover handover; /* to the backends */
 };
 
 struct services {

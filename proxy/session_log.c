@@ -226,6 +226,15 @@ void session_log_backend(const struct flow *flow,
 	    flow_backend(flow)->name, what);
 }
 
+void session_log_warning(const struct flow *flow,
+    const struct flow_environment *env, const char *what)
+{
+	char peer[PEER_SIZE];
+
+	log_line(env->log, LOG_LEVEL_WARNING, flow->service->log_name,
+	    "session from %s: %s", peer_of(flow, peer), what);
+}
+
 /* "lost connection after DATA (11 bytes)": so much of the body had come. */
 static void octets_of_body(const struct flow *flow, char *out, size_t out_size)
 {

@@ -33,6 +33,10 @@ void session_log_not_smtp(const struct flow *flow,
     const struct flow_environment *env, const char *line, size_t line_len);
 void session_log_backend(const struct flow *flow,
     const struct flow_environment *env, const char *what);
+
+/* What the operator should see to, with the client's name in front. */
+void session_log_warning(const struct flow *flow,
+    const struct flow_environment *env, const char *what);
 /* "lost connection after", "timeout after", "too many errors after", where the
  * reason is one of these; then "disconnect from …" and the session's record. */
 void session_log_end(

@@ -165,6 +165,7 @@ static void begin_session(struct worker *worker, uint32_t index, int fd)
 	}
 	connection->client_fd = fd;
 	connection->listener = service;
+	worker_read_local(fd, &connection->flow);
 	metric_add(worker->env.block, METRIC_descriptors_open, 1);
 	atomic_store_explicit(gauge,
 	    atomic_load_explicit(gauge, memory_order_relaxed) + 1,

@@ -66,6 +66,10 @@ void worker_accept_stop(struct worker *worker, uint64_t leaving);
 void worker_accept_leave(struct worker *worker);
 bool worker_accept_is_over(const struct worker *worker);
 
+/* Tells the flow our end of this connection; a Unix socket's does not fit, and
+ * is not wanted. */
+void worker_read_local(int fd, struct flow *flow);
+
 /* After every fact: submits what the flow wants and the kernel does not have,
  * or lets go of the connection when it is over. */
 void worker_advance(struct worker *worker, struct connection *connection);

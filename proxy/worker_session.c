@@ -318,6 +318,15 @@ static void backend_received(struct worker *worker,
 		flow_backend_failed(flow, &worker->env, -completion->result);
 }
 
+void worker_read_local(int fd, struct flow *flow)
+{
+	struct sockaddr *local = (struct sockaddr *)&flow->local;
+	socklen_t len = sizeof(flow->local);
+
+	if (getsockname(fd, local, &len) != 0 || local->sa_family == AF_UNIX)
+		flow->local = (struct sockaddr_in6){0};
+}
+
 static void backend_connected(struct worker *worker,
     struct connection *connection, const struct ring_completion *completion)
 {
@@ -325,6 +334,8 @@ static void backend_connected(struct worker *worker,
 
 	if (connection->backend_closing)
 		return;
+	if (flow->is_probe)
+		worker_read_local(connection->backend_fd, flow);
 	if (completion->result == 0)
 		flow_backend_connected(flow, &worker->env);
 	else

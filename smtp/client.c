@@ -6,6 +6,7 @@ void smtp_client_init(struct smtp_client *client)
 	*client = (struct smtp_client){
 	    .last = SMTP_VERB_UNKNOWN,
 	    .helo_verb = SMTP_VERB_UNKNOWN,
+	    .helo_to_come = SMTP_VERB_UNKNOWN,
 	};
 }
 
@@ -14,6 +15,7 @@ void smtp_client_tls_up(struct smtp_client *client)
 	client->tls = true;
 	client->after_message = false;
 	client->helo_verb = SMTP_VERB_UNKNOWN;
+	client->helo_to_come = SMTP_VERB_UNKNOWN;
 	client->helo[0] = '\0';
 	client->offered = 0;
 	client->offered_size = 0;

@@ -29,7 +29,10 @@ struct smtp_client {
 	 * since the start or since STARTTLS (RFC 3207, 4.2: it is then
 	 * forgotten). */
 	enum smtp_verb helo_verb;
-	char helo[SMTP_HELO_SIZE]; /* its argument, NUL-terminated */
+	/* As helo_verb: the greeting that is for the backend to answer, and
+	 * not yet in force. */
+	enum smtp_verb helo_to_come;
+	char helo[SMTP_HELO_SIZE]; /* of either, NUL-terminated */
 	uint32_t offered;      /* EHLO keywords that we offered, as a bit set,
 				* but for STARTTLS */
 	uint64_t offered_size; /* with SIZE; 0: no limit was named */

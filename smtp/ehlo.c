@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "smtp/identity.h"
+
 /* So that the line that offers it keeps to 512 octets: RFC 5321, 4.5.3.1.5. */
 #define ARGUMENT_SIZE_MAX 480
 #define HOSTNAME_SIZE_MAX 255
@@ -191,6 +193,22 @@ struct reading {
 	uint64_t size;
 };
 
+/* What is said to us, and not to those whom we serve. */
+static bool read_private(struct smtp_ehlo *ehlo, struct span line)
+{
+	struct span word = take_word(&line);
+	line = trim(line);
+	if (same_word(word, (struct span){"XCLIENT", 7}))
+		ehlo->xclient |= smtp_attributes_read(line.text, line.len);
+	else if (same_word(word, (struct span){"XFORWARD", 8}))
+		ehlo->xforward |= smtp_attributes_read(line.text, line.len);
+	else if (same_word(word, (struct span){"STARTTLS", 8}))
+		ehlo->starttls = true;
+	else
+		return false;
+	return true;
+}
+
 static void read_keyword(struct reading *reading, struct span line)
 {
 	/* "AUTH=LOGIN PLAIN": as it was written before RFC 2554. */
@@ -204,9 +222,11 @@ static void read_keyword(struct reading *reading, struct span line)
 		    NULL);
 		return;
 	}
+	if (read_private(reading->ehlo, line))
+		return;
 	struct span word = take_word(&line);
 	enum smtp_keyword keyword = smtp_keyword_find(word.text, word.len);
-	if (keyword == SMTP_KEYWORD_COUNT || keyword == SMTP_KEYWORD_STARTTLS)
+	if (keyword == SMTP_KEYWORD_COUNT)
 		return;
 	line = trim(line);
 
@@ -303,7 +323,11 @@ uint64_t smtp_ehlo_size(const struct smtp_ehlo *ehlo)
 
 void smtp_ehlo_intersect(struct smtp_ehlo *ehlo, const struct smtp_ehlo *other)
 {
-	struct smtp_ehlo both = {0};
+	struct smtp_ehlo both = {
+	    .starttls = ehlo->starttls && other->starttls,
+	    .xclient = ehlo->xclient & other->xclient,
+	    .xforward = ehlo->xforward & other->xforward,
+	};
 	for (unsigned i = 0; i < SMTP_KEYWORD_COUNT; i++) {
 		enum smtp_keyword keyword = (enum smtp_keyword)i;
 		if (!smtp_ehlo_has(ehlo, keyword) ||

@@ -30,6 +30,9 @@ struct smtp_ehlo {
 	uint16_t argument_len[SMTP_KEYWORD_COUNT];
 	uint16_t arguments_len;
 	char arguments[SMTP_EHLO_ARGUMENTS_SIZE];
+	/* What it offers to us alone, and no client is ever shown. */
+	bool starttls;
+	uint32_t xclient, xforward; /* bit 1 << enum smtp_attribute */
 };
 
 /* How smtp_ehlo_write shows a set to a client. */
@@ -47,9 +50,10 @@ static inline bool smtp_ehlo_has(
 }
 
 /* Reads a complete EHLO reply (code 250, as smtp_reply_find delimits it). What
- * Postern does not carry is left out: unknown keywords, STARTTLS (ours to
- * offer), SCRAM-…-PLUS mechanisms (channel binding cannot survive that TLS
- * ends here), a keyword whose argument does not fit. Never fails. */
+ * Postern does not carry is no keyword: unknown ones, STARTTLS (ours to
+ * offer), XCLIENT and XFORWARD (ours to say), SCRAM-…-PLUS mechanisms (channel
+ * binding cannot survive that TLS ends here), a keyword whose argument does not
+ * fit. Never fails. */
 void smtp_ehlo_parse(
     const uint8_t *reply, size_t reply_len, struct smtp_ehlo *ehlo_out);
 

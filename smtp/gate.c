@@ -297,6 +297,19 @@ static bool brings_octets(const struct smtp_command *command)
 	       size > 0;
 }
 
+/* The backend may be told of it before it hears it. */
+static void note_helo_to_come(struct turn *turn)
+{
+	const struct smtp_command *command = &turn->command;
+	if ((command->verb != SMTP_VERB_EHLO &&
+		command->verb != SMTP_VERB_HELO) ||
+	    command->argument_len == 0 ||
+	    command->argument_len >= SMTP_HELO_SIZE)
+		return;
+	keep_helo(turn->client, command->argument, command->argument_len);
+	turn->client->helo_to_come = command->verb;
+}
+
 static void break_off_foreigner(struct turn *turn, const struct smtp_line *line)
 {
 	came(turn->client, SMTP_VERB_UNKNOWN);
@@ -323,6 +336,7 @@ static void obey_line(struct turn *turn)
 		return;
 	}
 	if (needs_backend(turn)) {
+		note_helo_to_come(turn);
 		turn->step->event = SMTP_GATE_BACKEND;
 		turn->step->used = 0;
 		return;

@@ -46,12 +46,15 @@ def tls_context(minimum=ssl.TLSVersion.TLSv1_2,
 
 
 class Client:
-    def __init__(self, port, host="127.0.0.1", timeout=20, receive_buffer=None):
+    def __init__(self, port, host="127.0.0.1", timeout=20, receive_buffer=None,
+                 source=None):
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_STREAM)
         if receive_buffer:
             self.socket.setsockopt(
                 socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source:
+            self.socket.bind((source, 0))
         self.socket.settimeout(timeout)
         self.socket.connect((host, port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

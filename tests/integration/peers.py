@@ -180,10 +180,13 @@ class Postfix:
             main = re.sub(rf"(?m)^{name} =.*\n", "", main)
             main += f"{name} = {value}\n"
         (etc / "main.cf").write_text(main)
-        (etc / "master.cf").write_text(
-            MASTER_CF.format(services="\n".join(self.services)))
+        self.write_master()
         # Lookups are built in here, so nothing is to be loaded.
         (etc / "dynamicmaps.cf").write_text("")
+
+    def write_master(self):
+        (self.root / "etc" / "master.cf").write_text(
+            MASTER_CF.format(services="\n".join(self.services)))
 
     def environment(self):
         return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C",

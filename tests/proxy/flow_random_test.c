@@ -188,9 +188,16 @@ static const char *opening_answer(void)
 {
 	switch (flow.opening.state) {
 	case SMTP_OPENING_EXPECT_GREETING:
+	case SMTP_OPENING_EXPECT_STARTTLS_REPLY:
+	case SMTP_OPENING_EXPECT_XCLIENT_REPLY:
 		return "220 b\r\n";
+	case SMTP_OPENING_EXPECT_FIRST_REPLY:
+	case SMTP_OPENING_EXPECT_NEXT_REPLY:
+		return "250-b\r\n250 XCLIENT NAME ADDR\r\n";
 	case SMTP_OPENING_EXPECT_HELO_REPLY:
 		return HARNESS_BACKEND_EHLO;
+	case SMTP_OPENING_EXPECT_TLS:
+	case SMTP_OPENING_EXPECT_IDENTITY:
 	case SMTP_OPENING_EXPECT_QUIT_REPLY:
 	case SMTP_OPENING_DONE:
 		break;
@@ -420,6 +427,9 @@ static void begin_session(void)
 	if (kind == HARNESS_WRAPPED)
 		start_client_tls();
 	services[kind].policy.forbid_pipelining = once_in(3);
+	services[kind].handover.way =
+	    once_in(2) ? HANDOVER_NONE
+		       : (enum handover_way)below(HANDOVER_MISSING + 1);
 	flow_begin(&flow, &env, &services[kind], (const struct sockaddr *)&peer,
 	    once_in(40));
 }

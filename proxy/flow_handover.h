@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A flow tells its backend who the client is. */
+#ifndef POSTERN_PROXY_FLOW_HANDOVER_H
+#define POSTERN_PROXY_FLOW_HANDOVER_H
+
+#include "proxy/flow.h"
+
+/* What a PROXY header of ours may be as long as, TLVs and all. */
+#define FLOW_HANDOVER_HEADER_SIZE 2048
+
+/* Why no backend of the listener can be told who this client is, and what to
+ * set; NULL: it can, or need not. */
+const char *flow_handover_fault(const struct flow *flow);
+
+/* Whether the present backend gets a PROXY header. */
+bool flow_handover_has_header(const struct flow *flow);
+
+/* Writes that header to the backend, which must have room for it. */
+void flow_handover_write_header(
+    struct flow *flow, struct flow_environment *env);
+
+/* Answers SMTP_OPENING_IDENTIFY. */
+void flow_handover_identify(struct flow *flow, struct smtp_opening_step *step);
+
+/* What to set where a backend does not let us say it. */
+extern const char flow_handover_remedy[];
+
+#endif

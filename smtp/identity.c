@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "smtp/identity.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* Postfix takes no longer one, before and after decoding. */
+#define VALUE_LEN_MAX 255
+
+static const char unavailable[] = "[UNAVAILABLE]";
+static const char try_later[] = "[TEMPUNAVAIL]";
+
+static const struct {
+	const char *word;
+	size_t word_len;
+} attributes[SMTP_ATTRIBUTE_COUNT] = {
+#define ATTRIBUTE(symbol, word) {word, sizeof(word) - 1},
+#include "smtp/attribute.def"
+#undef ATTRIBUTE
+};
+_Static_assert(SMTP_ATTRIBUTE_COUNT <= 32, "a set of attributes has 32 bits");
+
+/* A value as it stands on the line; len 0: nothing is said. */
+struct value {
+	char text[VALUE_LEN_MAX + 1];
+	size_t len;
+};
+
+static void set(struct value *value, const char *prefix, const char *text)
+{
+	int len =
+	    snprintf(value->text, sizeof(value->text), "%s%s", prefix, text);
+	assert(len >= 0);
+	value->len = (size_t)len < sizeof(value->text) ? (size_t)len : 0;
+}
+
+/* RFC 3461, 4: xtext. It can bring no blank, no CR and no LF into the line. */
+static void set_xtext(struct value *value, const char *text)
+{
+	size_t len = 0;
+	for (; *text != '\0'; text++) {
+		uint8_t byte = (uint8_t)*text;
+		bool plain =
+		    byte > ' ' && byte <= '~' && byte != '+' && byte != '=';
+		size_t size = plain ? 1 : 3;
+		if (size > VALUE_LEN_MAX - len)
+			return;
+		if (plain)
+			value->text[len] = *text;
+		else
+			snprintf(value->text + len, 4, "+%02X", byte);
+		len += size;
+	}
+	value->text[len] = '\0';
+	value->len = len;
+}
+
+static void set_name(struct value *value, const char *name, bool failed)
+{
+	if (name != NULL)
+		set_xtext(value, name);
+	if (value->len == 0)
+		set(value, "", failed ? try_later : unavailable);
+}
+
+static void set_address(struct value *value, const char *address)
+{
+	if (address == NULL)
+		set(value, "", unavailable);
+	else
+		set(value,
+		    strchr(address, ':') == NULL ? "" : "IPV6:", address);
+}
+
+static void set_port(struct value *value, const char *address, uint16_t port)
+{
+	char digits[8];
+	snprintf(digits, sizeof(digits), "%u", port);
+	set(value, "", address == NULL ? unavailable : digits);
+}
+
+static void set_if_known(struct value *value, const char *text)
+{
+	if (text != NULL)
+		set_xtext(value, text);
+}
+
+static void read_value(enum smtp_attribute attribute,
+    const struct smtp_identity *identity, struct value *value)
+{
+	bool greeted = identity->helo_verb != SMTP_VERB_UNKNOWN;
+	value->len = 0;
+	switch (attribute) {
+	case SMTP_ATTRIBUTE_DESTADDR:
+		set_address(value, identity->server_address);
+		break;
+	case SMTP_ATTRIBUTE_DESTPORT:
+		set_port(
+		    value, identity->server_address, identity->server_port);
+		break;
+	case SMTP_ATTRIBUTE_DESTNAME:
+		set_if_known(value, identity->sni);
+		break;
+	case SMTP_ATTRIBUTE_SESSION:
+	case SMTP_ATTRIBUTE_IDENT:
+		set_if_known(value, identity->session);
+		break;
+	case SMTP_ATTRIBUTE_CLIENT_TRANSPORT:
+		set(value, "", identity->tls ? "TLS" : "insecure");
+		break;
+	case SMTP_ATTRIBUTE_SOURCE:
+		set(value, "", identity->address == NULL ? "LOCAL" : "REMOTE");
+		break;
+	case SMTP_ATTRIBUTE_HELO:
+		if (greeted)
+			set_xtext(value, identity->helo);
+		break;
+	case SMTP_ATTRIBUTE_PROTO:
+		if (greeted)
+			set(value, "",
+			    identity->helo_verb == SMTP_VERB_EHLO ? "ESMTP"
+								  : "SMTP");
+		break;
+	case SMTP_ATTRIBUTE_REVERSE_NAME:
+		set_name(value,
+		    identity->reverse_name != NULL ? identity->reverse_name
+						   : identity->name,
+		    identity->name_failed);
+		break;
+	case SMTP_ATTRIBUTE_NAME:
+		set_name(value, identity->name, identity->name_failed);
+		break;
+	case SMTP_ATTRIBUTE_PORT:
+		set_port(value, identity->address, identity->port);
+		break;
+	case SMTP_ATTRIBUTE_LOGIN:
+		set_if_known(value, identity->login);
+		break;
+	case SMTP_ATTRIBUTE_ADDR:
+		set_address(value, identity->address);
+		break;
+	case SMTP_ATTRIBUTE_COUNT:
+		break;
+	}
+}
+
+static size_t write_line(const char *verb, uint32_t *pending,
+    const struct smtp_identity *identity, char *out, size_t out_size)
+{
+	assert(out_size >= SMTP_IDENTITY_LINE_SIZE);
+	size_t verb_len = strlen(verb);
+	size_t len = verb_len;
+	memcpy(out, verb, verb_len);
+	for (unsigned i = 0; i < SMTP_ATTRIBUTE_COUNT; i++) {
+		struct value value;
+		if ((*pending >> i & 1) == 0)
+			continue;
+		read_value((enum smtp_attribute)i, identity, &value);
+		size_t size = 1 + attributes[i].word_len + 1 + value.len;
+		if (value.len > 0 && size > SMTP_IDENTITY_LINE_SIZE - 2 - len)
+			break;
+		*pending &= ~(UINT32_C(1) << i);
+		if (value.len == 0)
+			continue;
+		out[len] = ' ';
+		memcpy(
+		    out + len + 1, attributes[i].word, attributes[i].word_len);
+		out[len + 1 + attributes[i].word_len] = '=';
+		memcpy(out + len + size - value.len, value.text, value.len);
+		len += size;
+	}
+	if (len == verb_len)
+		return 0;
+	memcpy(out + len, "\r\n", 2);
+	return len + 2;
+}
+
+uint32_t smtp_attributes_read(const char *words, size_t words_len)
+{
+	uint32_t set = 0;
+	while (words_len > 0) {
+		const char *blank = memchr(words, ' ', words_len);
+		size_t len =
+		    blank != NULL ? (size_t)(blank - words) : words_len;
+		for (unsigned i = 0; i < SMTP_ATTRIBUTE_COUNT; i++) {
+			if (len == attributes[i].word_len &&
+			    strncasecmp(words, attributes[i].word, len) == 0)
+				set |= UINT32_C(1) << i;
+		}
+		if (blank != NULL)
+			len++;
+		words += len;
+		words_len -= len;
+	}
+	return set;
+}
+
+size_t smtp_xclient_write(uint32_t *pending,
+    const struct smtp_identity *identity, char *out, size_t out_size)
+{
+	return write_line("XCLIENT", pending, identity, out, out_size);
+}
+
+size_t smtp_xforward_write(uint32_t *pending,
+    const struct smtp_identity *identity, char *out, size_t out_size)
+{
+	return write_line("XFORWARD", pending, identity, out, out_size);
+}

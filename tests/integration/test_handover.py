@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The backend learns who the client is: from us, in each way that it knows."""
+import pathlib
+import re
+import tempfile
+
+import pytest
+
+from client import eventually
+from peers import Postfix
+from ports import free_port
+from postern import Listener
+
+CLIENT = "127.0.0.77"  # loopback too, but not the address that we come from
+MESSAGE = b"Subject: test\r\n\r\ntext\r\n.\r\n"
+
+
+def send_message(client, recipient="user@box.test"):
+    client.expect("MAIL FROM:<sender@example.test>", 250)
+    client.expect(f"RCPT TO:<{recipient}>", 250)
+    client.expect("DATA", 354)
+    client.send(MESSAGE)
+    return client.reply()
+
+
+def session(postern, source=CLIENT, **options):
+    """A message from there, through TLS."""
+    with postern.secured(source=source, **options) as client:
+        assert send_message(client).code == 250
+        client.expect("QUIT", 221)
+
+
+@pytest.fixture(scope="module")
+def postfix(certificate):
+    """One that takes XCLIENT from us, and one port for each PROXY version."""
+    with tempfile.TemporaryDirectory(prefix="postern-") as path:
+        made = Postfix(
+            pathlib.Path(path), certificate,
+            settings={"smtpd_authorized_xclient_hosts": "127.0.0.1",
+                      "smtpd_authorized_xforward_hosts": "127.0.0.1"})
+        made.proxy_port = free_port()
+        made.plain_port = free_port()
+        made.services += [
+            f"127.0.0.1:{made.proxy_port} inet n - n - - smtpd "
+            "-o smtpd_upstream_proxy_protocol=haproxy",
+            f"127.0.0.1:{made.plain_port} inet n - n - - smtpd "
+            "-o smtpd_authorized_xclient_hosts= "
+            "-o smtpd_authorized_xforward_hosts="]
+        made.write_master()
+        yield made.start()
+        made.stop()
+
+
+def newest(postfix, known):
+    """The message that was not there before."""
+    return eventually(lambda: set(postfix.box()) - known, 30,
+                      "the message did not arrive").pop().read_bytes()
+
+
+def test_postfix_by_xclient(make_postern, postfix):
+    postern = make_postern(f"inet:127.0.0.1:{postfix.port}",
+                           settings={"proxy_backend_handover": "auto"}).start()
+    known = set(postfix.box())
+    session(postern)
+    message = newest(postfix, known)
+    assert re.match(rb"(?s).*?Received: from client\.example\.test "
+                    rb"\(unknown \[127\.0\.0\.77\]\)", message), message
+    assert f"client=unknown[{CLIENT}]" in postfix.log()
+    assert "improper command pipelining" not in postfix.log()
+
+
+@pytest.mark.parametrize("way", ["proxy1", "proxy2"])
+def test_postfix_by_proxy_header(make_postern, postfix, way):
+    postern = make_postern(f"inet:127.0.0.1:{postfix.proxy_port}",
+                           settings={"proxy_backend_handover": way}).start()
+    known = set(postfix.box())
+    session(postern)
+    message = newest(postfix, known)
+    assert b"(unknown [127.0.0.77])" in message
+    assert "haproxy read" not in postfix.log()
+
+
+def test_a_client_in_clear_is_handed_over_too(make_postern, postfix):
+    postern = make_postern(f"inet:127.0.0.1:{postfix.port}",
+                           settings={"proxy_backend_handover": "xclient"}
+                           ).start()
+    known = set(postfix.box())
+    with postern.connect(source=CLIENT) as client:
+        client.greeting()
+        client.expect("EHLO in.clear.example.test", 250)
+        assert send_message(client).code == 250
+        client.expect("QUIT", 221)
+    message = newest(postfix, known)
+    assert (b"Received: from in.clear.example.test (unknown [127.0.0.77])"
+            in message)
+
+
+def test_who_cannot_be_told_serves_nobody(make_postern, postfix):
+    """Never an open relay by silence."""
+    postern = make_postern(f"inet:127.0.0.1:{postfix.plain_port}",
+                           settings={"proxy_backend_handover": "auto"}).start()
+    with postern.connect(source=CLIENT) as client:
+        client.greeting()
+        client.expect("STARTTLS", 220)
+        client.handshake()
+        reply = client.expect("EHLO client.example.test", 451)
+        assert reply.text.startswith("451 4.3.0 ")
+        client.expect("MAIL FROM:<sender@example.test>", 451)
+        client.expect("QUIT", 221)
+    line = postern.wait_for_log("does not offer XCLIENT with ADDR")
+    assert "smtpd_authorized_xclient_hosts" in line
+    assert "proxy_backend_handover" in line
+
+
+def test_a_log_alone_is_not_enough(make_postern, postfix):
+    postern = make_postern(f"inet:127.0.0.1:{postfix.port}",
+                           settings={"proxy_backend_handover": "xforward"}
+                           ).start()
+    with postern.connect(source=CLIENT) as client:
+        client.greeting()
+        client.expect("EHLO client.example.test", 250)
+        client.expect("MAIL FROM:<sender@example.test>", 451)
+        client.expect("QUIT", 221)
+    assert "proxy_backend_handover" in postern.wait_for_log("session from")
+    assert "proxy_backend_handover = xforward" in postern.text()
+
+
+def test_xclient_is_said_once_and_nothing_behind_it(make_postern, backend):
+    seen = []
+
+    def ehlo(session, _line):
+        return (b"250-backend.example.test\r\n250-PIPELINING\r\n"
+                b"250-SIZE 1000\r\n250 XCLIENT NAME ADDR PORT PROTO HELO "
+                b"LOGIN DESTADDR DESTPORT\r\n")
+
+    def xclient(session, line):
+        assert session.pending == b""
+        seen.append(line.decode())
+        return b"220 backend.example.test ESMTP\r\n"
+
+    backend.on["EHLO"] = ehlo
+    backend.on["XCLIENT"] = xclient
+    postern = make_postern(backend, settings={
+        "proxy_backend_handover": "auto"}).start()
+    with postern.secured(source=CLIENT) as client:
+        port = client.port
+        client.expect("MAIL FROM:<sender@example.test>", 250)
+        client.expect("QUIT", 221)
+    assert seen == [
+        f"XCLIENT DESTADDR=127.0.0.1 DESTPORT={postern.port} "
+        f"HELO=client.example.test PROTO=ESMTP NAME=[UNAVAILABLE] PORT={port} "
+        f"ADDR={CLIENT}"]
+    assert backend.verbs() == ["EHLO", "XCLIENT", "EHLO", "MAIL", "QUIT"]
+
+
+def test_xclient_is_refused(make_postern, make_backend):
+    backend = make_backend()
+    backend.on["EHLO"] = b"250-b\r\n250 XCLIENT NAME ADDR\r\n"
+    backend.on["XCLIENT"] = b"550 5.7.0 Error: insufficient authorization\r\n"
+    postern = make_postern(backend, settings={
+        "proxy_backend_handover": "auto"}).start()
+    with postern.connect() as client:
+        client.greeting()
+        client.expect("EHLO client.example.test", 250)
+        client.expect("MAIL FROM:<sender@example.test>", 451)
+    postern.wait_for_log(r"refused XCLIENT: 550 5\.7\.0 .*smtpd_authorized")
+
+
+def test_probes_say_local(make_postern, make_backend):
+    """A health check has no client: LOCAL in version 2; in version 1, where
+    Postfix refuses UNKNOWN, it is of ourselves."""
+    heads = []
+
+    def head(session, _line):
+        while len(session.pending) < 16:
+            session.pending += session.more()
+        if session.pending.startswith(b"PROXY "):
+            heads.append(session.line() + b"\r\n")
+        else:
+            length = 16 + int.from_bytes(session.pending[14:16], "big")
+            while len(session.pending) < length:
+                session.pending += session.more()
+            heads.append(session.pending[:length])
+            session.pending = session.pending[length:]
+
+    for way, probe, real in (
+            ("proxy1", rb"PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\n",
+             rb"PROXY TCP4 127\.0\.0\.77 127\.0\.0\.1 \d+ \d+\r\n"),
+            ("proxy2", rb"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
+             rb"(?s)\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x4d\x7f\0\0\x01"
+             rb"....")):
+        heads.clear()
+        backend = make_backend()
+        backend.on["connect"] = head
+        postern = make_postern(backend, settings={
+            "proxy_backend_handover": way}).start()
+        assert re.fullmatch(probe, heads[0]), heads
+        with postern.secured(source=CLIENT) as client:
+            client.expect("QUIT", 221)
+        assert re.fullmatch(real, heads[-1]), heads
+
+
+def test_two_listeners_tell_in_two_ways(make_postern, postfix):
+    listeners = [Listener(proxy_backend_handover="xclient",
+                          proxy_backend=f"inet:127.0.0.1:{postfix.port}"),
+                 Listener(proxy_backend_handover="proxy2",
+                          proxy_backend=f"inet:127.0.0.1:{postfix.proxy_port}")]
+    postern = make_postern(listeners=listeners).start()
+    for listener, source in ((0, "127.0.0.31"), (1, "127.0.0.32")):
+        known = set(postfix.box())
+        session(postern, source=source, listener=listener)
+        assert f"[{source}]".encode() in newest(postfix, known)
