@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "proxy/poison.h"
 #include "proxy/worker.h"
@@ -20,7 +22,8 @@
 
 #define SETUP_FLAGS                                                \
 	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | \
-	    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE)
+	    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |        \
+	    IORING_SETUP_R_DISABLED)
 
 _Static_assert((RING_BUFFER_COUNT & (RING_BUFFER_COUNT - 1)) == 0,
     "the kernel wants a power of two");
@@ -135,6 +138,48 @@ static int provide_buffers(struct ring *ring)
 	return 0;
 }
 
+/* The library of liburing 2.3 has no such functions, though its header does. */
+static int call_register(
+    struct ring *ring, unsigned opcode, const void *argument, unsigned count)
+{
+	long result = syscall(SYS_io_uring_register, ring->uring.ring_fd,
+	    opcode, argument, count);
+
+	return result == -1 ? -errno : 0;
+}
+
+static int restrict_to(struct ring *ring, const uint8_t *kinds, size_t count)
+{
+	struct io_uring_restriction rules[16] = {0};
+	unsigned number = 0;
+
+	assert(count + 1 <= sizeof(rules) / sizeof(rules[0]));
+	for (size_t i = 0; i < count; i++)
+		rules[number++] = (struct io_uring_restriction){
+		    .opcode = IORING_RESTRICTION_SQE_OP,
+		    .sqe_op = kinds[i],
+		};
+	rules[number++] = (struct io_uring_restriction){
+	    .opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+	    .sqe_flags = IOSQE_BUFFER_SELECT,
+	};
+	return call_register(ring, IORING_REGISTER_RESTRICTIONS, rules, number);
+}
+
+/* The ring was made disabled, the only state in which it takes restrictions.
+ * For good: no later call can lift them. */
+static int enable(struct ring *ring)
+{
+	static const uint8_t kinds[] = {IORING_OP_ACCEPT, IORING_OP_RECV,
+	    IORING_OP_SEND, IORING_OP_CONNECT, IORING_OP_ASYNC_CANCEL,
+	    IORING_OP_CLOSE};
+	int error = restrict_to(ring, kinds, sizeof(kinds));
+
+	return error < 0
+		   ? error
+		   : call_register(ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
 bool ring_init(struct ring *ring, const struct ring_options *options, char *why,
     size_t why_size)
 {
@@ -156,6 +201,8 @@ bool ring_init(struct ring *ring, const struct ring_options *options, char *why,
 		return false;
 	}
 	error = provide_buffers(ring);
+	if (error == 0)
+		error = enable(ring);
 	if (error < 0) {
 		explain(-error, why, why_size);
 		ring_finish(ring);

@@ -42,7 +42,10 @@ struct ring_options {
 	bool baseline; /* use nothing that Linux 6.1 lacks */
 };
 
-/* On failure false, and in `why` one line with the cause and the remedy. The
+/* The ring does what is below and nothing else: the kernel refuses every other
+ * kind of submission (EACCES), which no seccomp filter would see.
+ *
+ * On failure false, and in `why` one line with the cause and the remedy. The
  * process that calls it is the only one that may use the ring. */
 bool ring_init(struct ring *ring, const struct ring_options *options, char *why,
     size_t why_size);

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proxy/sandbox.h"
 #include "proxy/worker_internal.h"
 
 #define COMPLETIONS_AT_ONCE 64
@@ -335,6 +336,27 @@ static bool init_ring(struct worker *worker)
 	return false;
 }
 
+/* With the ring made, nothing more is to be set up. */
+static void confine(const struct worker *worker)
+{
+	const struct services *services = worker->options->services;
+	const char *readable[STATE_LISTENERS_MAX];
+	struct sandbox_options options = {
+	    .readable = readable,
+	    .is_control = worker->options->is_control,
+	};
+	char why[256];
+
+	if (!worker->settings->proxy_sandbox || !sandbox_is_built())
+		return;
+	for (size_t i = 0; i < services->count && i < STATE_LISTENERS_MAX; i++)
+		readable[options.readable_count++] =
+		    services->services[i].settings->smtpd_tls_CApath;
+	if (!sandbox_enter(&options, why, sizeof(why)))
+		log_line(
+		    worker->options->log, LOG_LEVEL_WARNING, NULL, "%s", why);
+}
+
 static void finish(struct worker *worker)
 {
 	ring_finish(&worker->ring); /* first: the kernel lets go of all */
@@ -362,6 +384,7 @@ int worker_run(const struct worker_options *options)
 		init_ring(worker);
 	if (ready) {
 		worker_probe_init(worker);
+		confine(worker);
 		loop(worker);
 	}
 	finish(worker);

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processes: one dies, another takes its place."""
 import os
+import pathlib
+import re
 import signal
 import time
 
@@ -17,6 +19,11 @@ def restarts(postern):
 def state_of(pid):
     return Worker({"worker": 0, "pid": pid, "generation": 0,
                    "sessions": 0}).state()
+
+
+def field_of(pid, name):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return re.search(rf"(?m)^{name}:\s*(\S+)", text)[1]
 
 
 def user_of(pid):
@@ -134,6 +141,20 @@ def test_workers_are_unprivileged(make_postern):
         assert user.get("Groups:", []) in ([], ["65534"])
         assert user["CapEff:"] == ["0000000000000000"]
         assert user["CapPrm:"] == ["0000000000000000"]
+
+
+def test_workers_are_confined(make_postern):
+    """Seccomp: 2 is a filter. Sanitizers and coverage do without."""
+    postern = make_postern(settings={"proxy_worker_processes": "2"}).start()
+    seccomp = {int(field_of(pid, "Seccomp")) for pid in postern.process_tree()}
+    if seccomp == {0}:
+        pytest.skip("built without a sandbox, or a kernel that has none")
+    assert seccomp == {2}
+    with postern.secured() as client:
+        client.mail()
+        client.quit()
+    open_one = make_postern(settings={"proxy_sandbox": "no"}).start()
+    assert field_of(open_one.workers()[0].pid, "Seccomp") == "0"
 
 
 def test_no_worker_outlives_the_master(make_postern):

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -397,6 +398,32 @@ Test(ring_options, the_baseline_uses_no_later_feature)
 	if (!ring_init(&ring, &options, why, sizeof(why)))
 		cr_skip("%s", why);
 	cr_assert_not(ring.features.accept_poll_first);
+}
+
+static struct io_uring_sqe *submission(void)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring.uring);
+
+	cr_assert_not_null(sqe);
+	if (sqe == NULL)
+		abort();
+	return sqe;
+}
+
+/* A seccomp filter does not see what goes through a ring. */
+Test(ring, it_does_nothing_but_what_it_was_made_for)
+{
+	struct io_uring_sqe *sqe = submission();
+
+	io_uring_prep_openat(sqe, AT_FDCWD, "/etc/passwd", O_RDONLY, 0);
+	cr_assert_eq(next().result, -EACCES);
+	io_uring_prep_socket(submission(), AF_INET, SOCK_STREAM, 0, 0);
+	cr_assert_eq(next().result, -EACCES);
+	sqe = submission();
+	io_uring_prep_close(sqe, -1);
+	sqe->flags |= IOSQE_IO_LINK;
+	cr_assert_eq(next().result, -EACCES);
+	cr_assert_lt(io_uring_register_files_sparse(&ring.uring, 1), 0);
 }
 
 Test(ring_options, why_there_is_none_is_one_line)
