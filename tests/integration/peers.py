@@ -26,16 +26,16 @@ LIBRARIES = ["usr/lib/postfix", "usr/lib/x86_64-linux-gnu",
              "lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu"]
 
 
-def _unpack(tree):
-    scratch = CACHE / "download"
+def _unpack(tree, packages):
+    scratch = CACHE / f"download-{tree.name}"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    download = ["apt-get", "-q", "download", *PACKAGES]
+    download = ["apt-get", "-q", "download", *packages]
     if subprocess.run(download, cwd=scratch, capture_output=True).returncode:
         subprocess.run(["apt-get", "-q", "update"], check=True,
                        capture_output=True)
         subprocess.run(download, cwd=scratch, check=True, capture_output=True)
-    partial = CACHE / "partial"
+    partial = CACHE / f"partial-{tree.name}"
     shutil.rmtree(partial, ignore_errors=True)
     for package in sorted(scratch.glob("*.deb")):
         subprocess.run(["dpkg-deb", "-x", package, partial], check=True)
@@ -43,15 +43,24 @@ def _unpack(tree):
     shutil.rmtree(scratch)
 
 
-def postfix_tree():
-    """The folder that holds Postfix, unpacked by whoever comes first."""
-    tree = CACHE / "postfix"
+def package_tree(name, packages):
+    """The folder that holds packages, unpacked by whoever comes first."""
+    tree = CACHE / name
     CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / "lock", "w") as lock:
+    with open(CACHE / f"lock-{name}", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not tree.exists():
-            _unpack(tree)
+            _unpack(tree, packages)
     return tree
+
+
+def postfix_tree():
+    return package_tree("postfix", PACKAGES)
+
+
+def prometheus_program(name):
+    """`prometheus` or `promtool`: installed, the package starts a service."""
+    return package_tree("prometheus", ["prometheus"]) / "usr" / "bin" / name
 
 
 def library_path(tree):
