@@ -31,3 +31,10 @@ const char *smtp_client_last(const struct smtp_client *client)
 		return "END-OF-MESSAGE";
 	return smtp_verb_name(client->last);
 }
+
+bool smtp_client_hides_auth(
+    const struct smtp_client *client, const struct smtp_policy *policy)
+{
+	return !client->tls &&
+	       (policy->auth_only || policy->tls_level == SMTP_TLS_ENCRYPT);
+}

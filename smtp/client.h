@@ -9,6 +9,7 @@
 
 #include "smtp/command.h"
 #include "smtp/counts.h"
+#include "smtp/policy.h"
 
 #define SMTP_HELO_SIZE 256 /* RFC 5321, 4.5.3.1.2: a domain has 255 octets */
 
@@ -53,5 +54,9 @@ void smtp_client_tls_up(struct smtp_client *client);
 /* What stands behind "lost connection after": "CONNECT", "MAIL",
  * "END-OF-MESSAGE", "UNKNOWN". */
 const char *smtp_client_last(const struct smtp_client *client);
+
+/* AUTH is neither offered nor obeyed as things are: TLS must come first. */
+bool smtp_client_hides_auth(
+    const struct smtp_client *client, const struct smtp_policy *policy);
 
 #endif

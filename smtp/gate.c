@@ -61,13 +61,6 @@ static void came(struct smtp_client *client, enum smtp_verb verb)
 }
 
 /* RFC 4954, 4: where TLS is asked for, AUTH does not exist before it. */
-static bool hides_auth(const struct turn *turn)
-{
-	return !turn->client->tls &&
-	       (turn->policy->auth_only ||
-		   turn->policy->tls_level == SMTP_TLS_ENCRYPT);
-}
-
 static bool discards_starttls(const struct smtp_policy *policy)
 {
 	return policy->tls_level == SMTP_TLS_NONE ||
@@ -80,7 +73,7 @@ static struct smtp_ehlo_view view_of(const struct turn *turn)
 	    .hostname = turn->policy->hostname,
 	    .offer_starttls =
 		!turn->client->tls && !discards_starttls(turn->policy),
-	    .hide_auth = hides_auth(turn),
+	    .hide_auth = smtp_client_hides_auth(turn->client, turn->policy),
 	    .discarded = turn->policy->discarded_keywords,
 	};
 }
@@ -262,7 +255,7 @@ static bool needs_backend(const struct turn *turn)
 	if (turn->policy->tls_level == SMTP_TLS_ENCRYPT)
 		return false;
 	if (verb == SMTP_VERB_AUTH)
-		return !hides_auth(turn);
+		return !smtp_client_hides_auth(turn->client, turn->policy);
 	return verb == SMTP_VERB_MAIL || verb == SMTP_VERB_RCPT ||
 	       verb == SMTP_VERB_DATA || verb == SMTP_VERB_BDAT ||
 	       verb == SMTP_VERB_VRFY || verb == SMTP_VERB_ETRN;

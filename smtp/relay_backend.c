@@ -92,13 +92,6 @@ static bool offers_starttls(const struct smtp_turn *turn)
 	return !turn->client->tls && turn->policy->tls_level != SMTP_TLS_NONE;
 }
 
-static bool hides_auth(const struct smtp_turn *turn)
-{
-	return !turn->client->tls &&
-	       (turn->policy->auth_only ||
-		   turn->policy->tls_level == SMTP_TLS_ENCRYPT);
-}
-
 static void answer_ehlo(struct smtp_turn *turn, size_t reply_len)
 {
 	struct smtp_client *client = turn->client;
@@ -108,7 +101,7 @@ static void answer_ehlo(struct smtp_turn *turn, size_t reply_len)
 	const struct smtp_ehlo_view view = {
 	    .hostname = turn->policy->hostname,
 	    .offer_starttls = offers_starttls(turn),
-	    .hide_auth = hides_auth(turn),
+	    .hide_auth = smtp_client_hides_auth(turn->client, turn->policy),
 	    .discarded = turn->policy->discarded_keywords,
 	};
 	client->offered = smtp_ehlo_shown(&ehlo, &view);
