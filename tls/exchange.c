@@ -8,6 +8,7 @@
 
 #include "tls/ciphers.h"
 #include "tls/handles.h"
+#include "tls/slot.h"
 
 /* A list in the ClientHello; borrowed from OpenSSL. */
 struct span {
@@ -18,31 +19,12 @@ struct span {
 typedef int security_callback(const SSL *ssl, const SSL_CTX *ctx, int operation,
     int bits, int nid, void *subject, void *argument);
 
-static CRYPTO_ONCE policy_once = CRYPTO_ONCE_STATIC_INIT;
-static int policy_index = -1;
+static struct tls_slot policies;
 static security_callback *library_check; /* OpenSSL's own */
-
-static void free_policy(void *ctx, void *policy, CRYPTO_EX_DATA *data,
-    int index, long argument, void *pointer)
-{
-	(void)ctx;
-	(void)data;
-	(void)index;
-	(void)argument;
-	(void)pointer;
-	OPENSSL_free(policy);
-}
-
-static void take_index(void)
-{
-	policy_index =
-	    SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_policy);
-}
 
 const struct tls_exchange_policy *tls_exchange_policy_of(const SSL_CTX *ctx)
 {
-	const struct tls_exchange_policy *policy =
-	    SSL_CTX_get_ex_data(ctx, policy_index);
+	const struct tls_exchange_policy *policy = tls_slot_get(&policies, ctx);
 
 	assert(policy != NULL);
 	return policy;
@@ -106,9 +88,7 @@ bool tls_exchange_apply(SSL_CTX *ctx, const struct tls_exchange_policy *policy)
 	struct tls_exchange_policy *copy =
 	    OPENSSL_memdup(policy, sizeof(*policy));
 
-	if (copy == NULL ||
-	    CRYPTO_THREAD_run_once(&policy_once, take_index) != 1 ||
-	    SSL_CTX_set_ex_data(ctx, policy_index, copy) != 1) {
+	if (copy == NULL || !tls_slot_put(&policies, ctx, copy)) {
 		OPENSSL_free(copy);
 		return false;
 	}

@@ -8,35 +8,22 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include <openssl/crypto.h>
+#include "tls/slot.h"
 
 #define PARAMETER "proxy_tls_keylog_file"
 
-static CRYPTO_ONCE file_once = CRYPTO_ONCE_STATIC_INIT;
-static int file_index = -1;
-
 /* A context has the descriptor plus one, so that NULL means none. */
-static void close_file(void *ctx, void *file, CRYPTO_EX_DATA *data, int index,
-    long argument, void *pointer)
+static void close_file(void *file)
 {
-	(void)ctx;
-	(void)data;
-	(void)index;
-	(void)argument;
-	(void)pointer;
-	if (file != NULL)
-		close((int)((intptr_t)file - 1));
+	close((int)((intptr_t)file - 1));
 }
 
-static void take_index(void)
-{
-	file_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, close_file);
-}
+static struct tls_slot files = {.destroy = close_file};
 
 /* One call writes the whole line, so that the workers' do not mix. */
 static void write_line(const SSL *ssl, const char *line)
 {
-	void *file = SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), file_index);
+	void *file = tls_slot_get(&files, SSL_get_SSL_CTX(ssl));
 	char end[] = "\n";
 	struct iovec parts[] = {
 	    {(void *)(uintptr_t)line, strlen(line)}, {end, 1}};
@@ -60,9 +47,7 @@ void tls_keylog_apply(
 		    file, strerror(errno));
 		return;
 	}
-	if (CRYPTO_THREAD_run_once(&file_once, take_index) != 1 ||
-	    SSL_CTX_set_ex_data(ctx, file_index, (void *)(intptr_t)(fd + 1)) !=
-		1) {
+	if (!tls_slot_put(&files, ctx, (void *)(intptr_t)(fd + 1))) {
 		tls_findings_error(
 		    findings, PARAMETER, "there is no memory for it");
 		close(fd);
