@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "conf/loglevel.h"
 #include "conf/settings.h"
 
 #define BANNER_LEN_MAX	506 /* RFC 5321, 4.5.3.1.5: 512 with "220 " and CRLF */
@@ -239,6 +240,15 @@ static const char *check_backends(const char *value)
 	return NULL;
 }
 
+static const char *check_tls_log(const char *value)
+{
+	unsigned topics;
+	if (loglevel_parse(value, &topics))
+		return NULL;
+	return "a level from 0 to 9, or words such as summary, untrusted, "
+	       "peercert, verbose, cache, ssl-debug";
+}
+
 static const struct {
 	const char *name;
 	check *check;
@@ -256,6 +266,7 @@ static const struct {
     {"proxy_tls_keylog_file", check_optional_file},
     {"queue_directory", check_directory},
     {"smtpd_banner", check_banner},
+    {"smtpd_tls_loglevel", check_tls_log},
     {"syslog_name", check_log_name},
     {"tls_config_file", check_library_file},
 };

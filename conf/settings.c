@@ -36,17 +36,6 @@ static const struct {
 	const char *name, *value, *meaning;
 	bool is_warned;
 } synonyms[] = {
-    {"smtpd_tls_loglevel", "none", "0", false},
-    {"smtpd_tls_loglevel", "routine", "1", false},
-    {"smtpd_tls_loglevel", "summary", "1", false},
-    {"smtpd_tls_loglevel", "debug", "2", false},
-    {"smtpd_tls_loglevel", "ssl-expert", "3", false},
-    {"smtpd_tls_loglevel", "ssl-developer", "4", false},
-    {"smtpd_tls_loglevel", "5", "4", false},
-    {"smtpd_tls_loglevel", "6", "4", false},
-    {"smtpd_tls_loglevel", "7", "4", false},
-    {"smtpd_tls_loglevel", "8", "4", false},
-    {"smtpd_tls_loglevel", "9", "4", false},
     {"smtpd_tls_security_level", "fingerprint", "encrypt", true},
     {"smtpd_tls_security_level", "verify", "encrypt", true},
     {"smtpd_tls_security_level", "secure", "encrypt", true},

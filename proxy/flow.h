@@ -84,7 +84,7 @@ enum flow_edh_turn {
 };
 
 struct flow_edh {
-	struct flow_environment *env; /* for the budget's question */
+	struct flow_environment *env; /* for callbacks of its TLS session */
 	enum flow_edh_turn turn;
 	bool is_delayed;
 	int64_t since_ms; /* if it is */

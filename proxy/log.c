@@ -35,6 +35,7 @@ struct log {
 	char name[NAME_SIZE];
 	uint64_t lost;	    /* since log_take_lost */
 	uint64_t lost_told; /* since the line that tells of them */
+	bool is_stuck;	    /* the last time it could not write all */
 	size_t buffer_len;
 	char buffer[LOG_BUFFER_SIZE];
 };
@@ -108,6 +109,24 @@ __attribute__((format(printf, 2, 0))) static size_t write_text(
 	return len;
 }
 
+static void write_buffer(struct log *log)
+{
+	size_t done = 0;
+
+	while (done < log->buffer_len) {
+		size_t taken = log_output_write(
+		    &log->output, log->buffer + done, log->buffer_len - done);
+
+		if (taken == 0)
+			break;
+		done += taken;
+	}
+	log->buffer_len -= done;
+	log->is_stuck = log->buffer_len != 0;
+	if (done != 0 && log->is_stuck)
+		memmove(log->buffer, log->buffer + done, log->buffer_len);
+}
+
 __attribute__((format(printf, 4, 0))) static bool append(struct log *log,
     enum log_level level, const char *name, const char *format, va_list ap)
 {
@@ -117,6 +136,9 @@ __attribute__((format(printf, 4, 0))) static bool append(struct log *log,
 	len += write_text(level, format, ap, line + len);
 	line[len++] = '\n';
 	assert(len <= sizeof(line));
+	/* Dumps come in thousands of lines between two flushes. */
+	if (len > sizeof(log->buffer) - log->buffer_len && !log->is_stuck)
+		write_buffer(log);
 	if (len > sizeof(log->buffer) - log->buffer_len)
 		return false;
 	memcpy(log->buffer + log->buffer_len, line, len);
@@ -132,23 +154,6 @@ __attribute__((format(printf, 3, 4))) static void append_own(
 	va_start(ap, format);
 	append(log, level, log->name, format, ap);
 	va_end(ap);
-}
-
-static void write_buffer(struct log *log)
-{
-	size_t done = 0;
-
-	while (done < log->buffer_len) {
-		size_t taken = log_output_write(
-		    &log->output, log->buffer + done, log->buffer_len - done);
-
-		if (taken == 0)
-			break;
-		done += taken;
-	}
-	log->buffer_len -= done;
-	if (done != 0 && log->buffer_len != 0)
-		memmove(log->buffer, log->buffer + done, log->buffer_len);
 }
 
 struct log *log_create(const struct log_options *options)
@@ -189,6 +194,7 @@ void log_after_fork(struct log *log, const char *name)
 {
 	/* What waits is the parent's to write. */
 	log->buffer_len = 0;
+	log->is_stuck = false;
 	log->lost = 0;
 	log->lost_told = 0;
 	log->pid = getpid();

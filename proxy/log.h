@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines out, without stopping who writes them: log_line only fills a buffer;
- * log_flush, called outside of handlers, hands it to the file, the pipe or
- * syslog and never blocks. What cannot be written is counted, and told when
- * writing works again. The frame is Postfix's:
- *   Nov 23 15:04:05 HOST postern/smtpd[123]: TEXT */
+/* Lines out, without stopping who writes them: log_line fills a buffer;
+ * log_flush, called outside of handlers or by a line for which there is no
+ * room, hands it to the file, the pipe or syslog and never blocks. What cannot
+ * be written is counted, and told when writing works again. The frame is
+ * Postfix's: Nov 23 15:04:05 HOST postern/smtpd[123]: TEXT */
 #ifndef POSTERN_PROXY_LOG_H
 #define POSTERN_PROXY_LOG_H
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "conf/loglevel.h"
 #include "proxy/backend_list.h"
 #include "proxy/listener_addresses.h"
 #include "proxy/service_tls.h"
@@ -89,6 +90,9 @@ static void read_service(struct service *service,
 	service->settings = listener->settings;
 	snprintf(service->log_name, sizeof(service->log_name), "%s/smtpd",
 	    listener->settings->syslog_name);
+	/* conf/ has checked it. */
+	loglevel_parse(
+	    listener->settings->smtpd_tls_loglevel, &service->tls_log);
 	read_policy(service, report);
 	service_tls_read(service, shared, report);
 	listener_addresses_read(service, report);

@@ -5,18 +5,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "conf/loglevel.h"
 #include "proxy/peer.h"
 #include "proxy/session_record.h"
+#include "tls/debug.h"
 #include "tls/facts.h"
 #include "tls/peer.h"
 #include "tls/sni.h"
 
 #define PEER_SIZE 128
-
-/* smtpd_tls_loglevel */
-#define LEVEL_SUMMARY 1
-#define LEVEL_DETAILS 2
 
 static unsigned port_of(const struct sockaddr_in6 *peer)
 {
@@ -63,6 +62,18 @@ static void escape(const uint8_t *text, size_t len, char *out, size_t out_size)
 	out[at] = '\0';
 }
 
+void session_log_begin(const struct services *services, struct log *log)
+{
+	for (size_t i = 0; i < services->count; i++) {
+		const struct service *service = &services->services[i];
+
+		if (service->tls != NULL &&
+		    (service->tls_log & LOGLEVEL_VERBOSE) != 0)
+			log_line(log, LOG_LEVEL_INFO, service->log_name,
+			    "initializing the server-side TLS engine");
+	}
+}
+
 void session_log_connect(
     const struct flow *flow, const struct flow_environment *env)
 {
@@ -72,14 +83,49 @@ void session_log_connect(
 	    "connect from %s", peer_of(flow, peer));
 }
 
+static void tell(void *argument, const char *line)
+{
+	const struct flow *flow = argument;
+
+	log_line(flow->edh.env->log, LOG_LEVEL_INFO, flow->service->log_name,
+	    "%s", line);
+}
+
+static unsigned debug_topics(unsigned topics)
+{
+	static const struct {
+		unsigned asked, told;
+	} rows[] = {
+	    {LOGLEVEL_VERBOSE, TLS_DEBUG_VERBOSE},
+	    {LOGLEVEL_CACHE, TLS_DEBUG_CACHE},
+	    {LOGLEVEL_STATES, TLS_DEBUG_STATES},
+	    {LOGLEVEL_HANDSHAKE_BYTES, TLS_DEBUG_HANDSHAKE_BYTES},
+	    {LOGLEVEL_SESSION_BYTES, TLS_DEBUG_SESSION_BYTES},
+	};
+	unsigned told = 0;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if ((topics & rows[i].asked) != 0)
+			told |= rows[i].told;
+	return told;
+}
+
 void session_log_tls_begins(
-    const struct flow *flow, const struct flow_environment *env)
+    struct flow *flow, const struct flow_environment *env)
 {
 	char peer[PEER_SIZE];
+	struct tls_debug_options options = {
+	    .topics = debug_topics(flow->service->tls_log),
+	    .peer = peer_of(flow, peer),
+	    .number = (uint64_t)getpid() << 32 | flow->serial,
+	    .tell = tell,
+	    .argument = flow,
+	};
 
-	if (flow->service->settings->smtpd_tls_loglevel >= LEVEL_DETAILS)
+	if ((flow->service->tls_log & LOGLEVEL_VERBOSE) != 0)
 		log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name,
-		    "setting up TLS connection from %s", peer_of(flow, peer));
+		    "setting up TLS connection from %s", peer);
+	tls_debug_begin(flow->client.tls, &options);
 }
 
 /* Postfix tells of names that it cannot serve whatever the level. */
@@ -97,12 +143,31 @@ static void log_sni(const struct flow *flow, const struct flow_environment *env)
 		    flow->service->log_name, "%s", line);
 }
 
-/* That a certificate is not trusted matters where one is required, and is
- * told there from level 1 on. */
-static void log_certificate(
-    const struct flow *flow, const struct flow_environment *env, bool details)
+/* That a certificate is not trusted matters where one is required, and is told
+ * there whatever the level. */
+static bool tells_verdict(const struct flow *flow)
+{
+	return (flow->service->tls_log & LOGLEVEL_UNTRUSTED) != 0 ||
+	       (flow->service->settings->smtpd_tls_req_ccert &&
+		   flow->service->policy.tls_level == SMTP_TLS_ENCRYPT);
+}
+
+static void log_names(
+    const struct flow *flow, const struct flow_environment *env)
 {
 	const char *name = flow->service->log_name;
+	char subject[TLS_PEER_NAME_SIZE], issuer[TLS_PEER_NAME_SIZE];
+
+	tls_peer_names(flow->client.tls, subject, issuer);
+	log_line(env->log, LOG_LEVEL_INFO, name, "subject=%s", subject);
+	log_line(env->log, LOG_LEVEL_INFO, name, "issuer=%s", issuer);
+}
+
+static void log_certificate(
+    const struct flow *flow, const struct flow_environment *env)
+{
+	const char *name = flow->service->log_name;
+	unsigned topics = flow->service->tls_log;
 	struct tls_peer certificate;
 	char peer[PEER_SIZE];
 	char line[1024];
@@ -111,34 +176,35 @@ static void log_certificate(
 	if (!certificate.is_present)
 		return;
 	peer_of(flow, peer);
-	if ((details || flow->service->settings->smtpd_tls_req_ccert) &&
-	    tls_peer_verdict_line(flow->client.tls, peer, line, sizeof(line)) >
-		0)
+	if ((topics & LOGLEVEL_VERBOSE) != 0)
+		log_names(flow, env);
+	if ((topics & (LOGLEVEL_VERBOSE | LOGLEVEL_PEERCERT)) != 0) {
+		tls_peer_line(&certificate, peer, line, sizeof(line));
 		log_line(env->log, LOG_LEVEL_INFO, name, "%s", line);
-	if (!details)
-		return;
-	tls_peer_line(&certificate, peer, line, sizeof(line));
-	log_line(env->log, LOG_LEVEL_INFO, name, "%s", line);
+	}
+	if (tells_verdict(flow) && tls_peer_verdict_line(flow->client.tls, peer,
+				       line, sizeof(line)) > 0)
+		log_line(env->log, LOG_LEVEL_INFO, name, "%s", line);
 }
 
 void session_log_tls(
     const struct flow *flow, const struct flow_environment *env)
 {
 	const char *name = flow->service->log_name;
-	int level = flow->service->settings->smtpd_tls_loglevel;
+	unsigned topics = flow->service->tls_log;
 	struct tls_facts facts;
 	char peer[PEER_SIZE];
 	char line[512];
 
 	log_sni(flow, env);
-	if (level < LEVEL_SUMMARY)
-		return;
 	tls_facts_read(flow->client.tls, &facts);
 	peer_of(flow, peer);
-	if (facts.resumed && level >= LEVEL_DETAILS)
+	if (facts.resumed && (topics & LOGLEVEL_CACHE) != 0)
 		log_line(env->log, LOG_LEVEL_INFO, name,
 		    "%s: Reusing old session (RFC 5077 session ticket)", peer);
-	log_certificate(flow, env, level >= LEVEL_DETAILS);
+	log_certificate(flow, env);
+	if ((topics & LOGLEVEL_SUMMARY) == 0)
+		return;
 	tls_facts_summary(&facts, "from", peer, line, sizeof(line));
 	log_line(env->log, LOG_LEVEL_INFO, name, "%s", line);
 }

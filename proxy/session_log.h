@@ -6,11 +6,15 @@
 
 #include "proxy/flow.h"
 
+/* A worker begins: "initializing the server-side TLS engine", for each listener
+ * that asks for it. */
+void session_log_begin(const struct services *services, struct log *log);
 void session_log_connect(
     const struct flow *flow, const struct flow_environment *env);
-/* "setting up TLS connection from …", at level 2 */
+/* "setting up TLS connection from …", and, while the session goes on, what else
+ * the level asks for. */
 void session_log_tls_begins(
-    const struct flow *flow, const struct flow_environment *env);
+    struct flow *flow, const struct flow_environment *env);
 /* "EDH refused to …: its budget is used up" */
 void session_log_edh_refused(
     const struct flow *flow, const struct flow_environment *env);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "proxy/sandbox.h"
+#include "proxy/session_log.h"
 #include "proxy/worker_internal.h"
 
 #define COMPLETIONS_AT_ONCE 64
@@ -383,6 +384,8 @@ int worker_run(const struct worker_options *options)
 	ready = init_environment(worker) && init_sessions(worker) &&
 		init_ring(worker);
 	if (ready) {
+		if (!options->is_control)
+			session_log_begin(options->services, options->log);
 		worker_probe_init(worker);
 		confine(worker);
 		loop(worker);

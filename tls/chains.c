@@ -11,6 +11,7 @@
 #include "tls/certificates.h"
 #include "tls/client_hello.h"
 #include "tls/handles.h"
+#include "tls/slot.h"
 #include "tls/sni.h"
 
 #define SNI_MAPS "tls_server_sni_maps"
@@ -47,34 +48,17 @@ static void finish_set(struct tls_chain_set *set)
 	OPENSSL_free(set->value);
 }
 
-static void free_chains(void *parent, void *pointer, CRYPTO_EX_DATA *data,
-    int index, long number, void *argument)
+static void destroy_chains(void *thing)
 {
-	struct tls_chains *chains = pointer;
+	struct tls_chains *chains = thing;
 
-	(void)parent;
-	(void)data;
-	(void)index;
-	(void)number;
-	(void)argument;
-	if (chains == NULL)
-		return;
 	for (size_t i = 0; i < chains->set_count; i++)
 		finish_set(&chains->sets[i]);
 	OPENSSL_free(chains->sets);
 	OPENSSL_free(chains);
 }
 
-/* With the SSL_CTX, they live as long as its last session. */
-static int chains_index(void)
-{
-	static int index = -1;
-
-	if (index < 0)
-		index =
-		    SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_chains);
-	return index;
-}
+static struct tls_slot all_chains = {.destroy = destroy_chains};
 
 /* The chain that ctx is positioned on. */
 static bool take_chain(SSL_CTX *ctx, struct tls_chain_set *set)
@@ -174,6 +158,7 @@ static int on_server_name(SSL *ssl, int *alert, void *argument)
 {
 	(void)alert;
 	(void)argument;
+	tls_sni_tell(tls_session_of(ssl));
 	return tls_sni_matched_name(tls_session_of(ssl))[0] != '\0'
 		   ? SSL_TLSEXT_ERR_OK
 		   : SSL_TLSEXT_ERR_NOACK;
@@ -188,8 +173,7 @@ void tls_chains_apply(SSL_CTX *ctx, const struct tls_sni_options *options,
 	if (options->find == NULL)
 		return;
 	chains = OPENSSL_zalloc(sizeof(*chains));
-	if (chains == NULL ||
-	    SSL_CTX_set_ex_data(ctx, chains_index(), chains) != 1) {
+	if (chains == NULL || !tls_slot_put(&all_chains, ctx, chains)) {
 		tls_findings_error(findings, SNI_MAPS, "no memory");
 		OPENSSL_free(chains);
 		return;
@@ -203,7 +187,7 @@ void tls_chains_apply(SSL_CTX *ctx, const struct tls_sni_options *options,
 
 const struct tls_chains *tls_chains_of(const SSL *ssl)
 {
-	return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), chains_index());
+	return tls_slot_get(&all_chains, SSL_get_SSL_CTX(ssl));
 }
 
 static int compare_set(const void *value, const void *set)

@@ -7,6 +7,8 @@
 
 #include <openssl/err.h>
 
+#include "tls/slot.h"
+
 #define SEPARATORS ", \t\r\n:"
 #define LIST_SIZE  16384 /* all names of OpenSSL 3.0 come to 3,500 bytes */
 
@@ -164,6 +166,17 @@ static void order(struct list *list, const STACK_OF(SSL_CIPHER) * ciphers,
 	}
 }
 
+/* For the log alone, so that its lack is no error. */
+static struct tls_slot strings;
+
+static void keep_string(SSL_CTX *ctx, const char *string)
+{
+	char *copy = OPENSSL_strdup(string);
+
+	if (copy != NULL && !tls_slot_put(&strings, ctx, copy))
+		OPENSSL_free(copy);
+}
+
 /* Lets OpenSSL expand the string, on a context that is thrown away. */
 static void set_list(SSL_CTX *ctx, SSL_CTX *scratch, const struct list *string,
     const struct base *base, enum tls_forward_secrecy mode,
@@ -211,6 +224,7 @@ static void set_list_12(SSL_CTX *ctx, const struct tls_library *library,
 	if (!find_base(options, &base, findings))
 		return;
 	compose(options, &base, limits, &string, findings);
+	keep_string(ctx, string.text);
 	scratch = SSL_CTX_new_ex(
 	    library->handle, library->query, TLS_server_method());
 	if (scratch == NULL) {
@@ -259,6 +273,13 @@ void tls_ciphers_apply(SSL_CTX *ctx, const struct tls_library *library,
 	set_list_12(ctx, library, options, limits, findings);
 	if (options->proxy_tls_ciphersuites != NULL)
 		set_suites_13(ctx, options->proxy_tls_ciphersuites, findings);
+}
+
+const char *tls_cipher_string(const SSL_CTX *ctx)
+{
+	const char *string = tls_slot_get(&strings, ctx);
+
+	return string != NULL ? string : "";
 }
 
 enum tls_exchange_class tls_cipher_class(const SSL_CIPHER *cipher)

@@ -23,6 +23,10 @@ void tls_ciphers_apply(SSL_CTX *ctx, const struct tls_library *library,
     const struct tls_cipher_options *options,
     const struct tls_cipher_limits *limits, struct tls_findings *findings);
 
+/* The list of a grade and its exclusions as Postfix composes it, before it is
+ * put in order; "" without one. As long as the context. */
+const char *tls_cipher_string(const SSL_CTX *ctx);
+
 /* Of which kind the key exchange of a suite of TLS 1.2 and below is. */
 enum tls_exchange_class {
 	TLS_CLASS_EECDH,

@@ -28,4 +28,7 @@ struct tls_verdict *tls_session_verdict(struct tls_session *session);
 struct tls_sni_choice *tls_session_sni_choice(struct tls_session *session);
 struct tls_client_offer *tls_session_offer(struct tls_session *session);
 
+/* What is told of it; NULL in it: nothing. */
+struct tls_debug **tls_session_debug(struct tls_session *session);
+
 #endif

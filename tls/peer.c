@@ -100,6 +100,22 @@ void tls_peer_read(const struct tls_session *session, struct tls_peer *peer_out)
 	ERR_clear_error();
 }
 
+void tls_peer_names(const struct tls_session *session,
+    char subject[TLS_PEER_NAME_SIZE], char issuer[TLS_PEER_NAME_SIZE])
+{
+	const X509 *certificate =
+	    SSL_get0_peer_certificate(tls_session_handle(session));
+
+	subject[0] = '\0';
+	issuer[0] = '\0';
+	if (certificate == NULL)
+		return;
+	X509_NAME_oneline(
+	    X509_get_subject_name(certificate), subject, TLS_PEER_NAME_SIZE);
+	X509_NAME_oneline(
+	    X509_get_issuer_name(certificate), issuer, TLS_PEER_NAME_SIZE);
+}
+
 /* The length of what snprintf() left in out. */
 static size_t written(int len, size_t out_size)
 {
@@ -185,7 +201,7 @@ static int print_verdict(
 		return snprintf(out, out_size,
 		    "certificate verification failed for %s: certificate chain "
 		    "longer than limit(%d)",
-		    peer, tls_verify_depth(ssl));
+		    peer, verdict->depth - 1);
 	default:
 		return snprintf(out, out_size,
 		    "%s certificate verification failed for %s: num=%d:%s",
@@ -197,9 +213,18 @@ static int print_verdict(
 size_t tls_peer_verdict_line(const struct tls_session *session,
     const char *peer_name, char *out, size_t out_size)
 {
-	const SSL *ssl = tls_session_handle(session);
-	int len = print_verdict(ssl, peer_name, out, out_size);
+	SSL *ssl = tls_session_handle(session);
+	int len;
 
+	if (SSL_session_reused(ssl) == 1 &&
+	    SSL_get0_peer_certificate(ssl) != NULL &&
+	    SSL_get_verify_result(ssl) != X509_V_OK)
+		len = snprintf(out, out_size,
+		    "%s: re-using session with untrusted certificate, look for "
+		    "details earlier in the log",
+		    peer_name);
+	else
+		len = print_verdict(ssl, peer_name, out, out_size);
 	if (out_size > 0)
 		make_printable(out);
 	return written(len, out_size);

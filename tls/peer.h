@@ -28,6 +28,11 @@ struct tls_peer {
 void tls_peer_read(
     const struct tls_session *session, struct tls_peer *peer_out);
 
+/* The whole names of its certificate in one line each, as Postfix logs them:
+ * "/O=Example/CN=mx.example"; "" without one. */
+void tls_peer_names(const struct tls_session *session,
+    char subject[TLS_PEER_NAME_SIZE], char issuer[TLS_PEER_NAME_SIZE]);
+
 /* "PEER: subject_CN=…, issuer=…, fingerprint=…, pkey_fingerprint=…"; of a
  * server it says issuer_CN. NUL-terminated, cut off at out_size; returns the
  * length. */
@@ -35,8 +40,8 @@ size_t tls_peer_line(const struct tls_peer *peer, const char *peer_name,
     char *out, size_t out_size);
 
 /* Why the certificate is not trusted: "certificate verification failed for
- * PEER: self-signed certificate"; "" when it is, or when the session was
- * resumed. As tls_peer_line. */
+ * PEER: self-signed certificate"; "" when it is. Of a resumed session: that it
+ * was told when that began. As tls_peer_line. */
 size_t tls_peer_verdict_line(const struct tls_session *session,
     const char *peer_name, char *out, size_t out_size);
 

@@ -6,6 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "tls/debug.h"
 #include "tls/exchange.h"
 #include "tls/fault.h"
 #include "tls/handles.h"
@@ -30,6 +31,7 @@ struct tls_session {
 	struct tls_verdict verdict;
 	struct tls_sni_choice sni_choice;
 	struct tls_client_offer offer;
+	struct tls_debug *debug; /* NULL: nothing is told */
 };
 
 static void fail(struct tls_session *session, enum tls_fault fault)
@@ -140,8 +142,12 @@ struct tls_session *tls_session_create(struct tls_context *context)
 	struct tls_session *session =
 	    tls_session_create_over(tls_context_handle(context));
 
-	if (session != NULL)
-		SSL_set_accept_state(session->ssl);
+	if (session == NULL)
+		return NULL;
+	SSL_set_accept_state(session->ssl);
+	/* In the handshake an end is told by the BIO (eof_seen), and OpenSSL
+	 * need not write an alert about it. */
+	SSL_set_options(session->ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	return session;
 }
 
@@ -204,6 +210,7 @@ void tls_session_destroy(struct tls_session **session)
 	OPENSSL_free((*session)->library_errors);
 	tls_verdict_finish(&(*session)->verdict);
 	tls_sni_choice_finish(&(*session)->sni_choice);
+	tls_debug_destroy(&(*session)->debug);
 	OPENSSL_free(*session);
 	*session = NULL;
 }
@@ -219,10 +226,13 @@ enum tls_status tls_session_handshake(
 	assert(!session->established);
 	lend(session, wire);
 	result = SSL_do_handshake(session->ssl);
-	if (result == 1)
+	if (result == 1) {
 		session->established = true;
-	else
+		SSL_clear_options(session->ssl, SSL_OP_IGNORE_UNEXPECTED_EOF);
+		tls_debug_handshake_done(session);
+	} else {
 		status = status_of(session, result);
+	}
 	take_back(session);
 	return status;
 }
@@ -369,4 +379,9 @@ struct tls_sni_choice *tls_session_sni_choice(struct tls_session *session)
 struct tls_client_offer *tls_session_offer(struct tls_session *session)
 {
 	return &session->offer;
+}
+
+struct tls_debug **tls_session_debug(struct tls_session *session)
+{
+	return &session->debug;
 }

@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 
 #include "tls/chains.h"
+#include "tls/debug.h"
 #include "tls/handles.h"
 
 #define NAME_LEN_MAX   255 /* RFC 1035, 2.3.4 */
@@ -84,7 +85,8 @@ static bool is_label(const char *label, size_t len)
 	if (len == 0 || len > LABEL_LEN_MAX)
 		return false;
 	for (size_t i = 0; i < len; i++)
-		if (!is_alphanumeric(label[i]) && label[i] != '-')
+		if (!is_alphanumeric(label[i]) && label[i] != '-' &&
+		    label[i] != '_')
 			return false;
 	return label[0] != '-' && label[len - 1] != '-';
 }
@@ -212,6 +214,23 @@ const char *tls_sni_matched_name(const struct tls_session *session)
 	return choice->outcome == TLS_SNI_MATCHED ? choice->name : "";
 }
 
+void tls_sni_tell(struct tls_session *session)
+{
+	if (tls_debug_tell_sni(tls_session_handle(session)))
+		tls_session_sni_choice(session)->is_told = true;
+}
+
+/* A session of TLS 1.2 is resumed with its name, and what there was to say of
+ * that was said when it began. */
+static bool was_told(const struct tls_session *session)
+{
+	SSL *ssl = tls_session_handle(session);
+
+	return choice_of(session)->is_told ||
+	       (SSL_session_reused(ssl) == 1 &&
+		   SSL_version(ssl) < TLS1_3_VERSION);
+}
+
 static const char *name_or_none(const char *name)
 {
 	return name != NULL ? name : "(none)";
@@ -236,6 +255,8 @@ enum tls_sni_note tls_sni_note(const struct tls_session *session,
 	case TLS_SNI_MATCHED:
 		return TLS_SNI_NOTE_NONE;
 	case TLS_SNI_NOT_MATCHED:
+		if (was_told(session))
+			return TLS_SNI_NOTE_NONE;
 		snprintf(out, out_size,
 		    "TLS SNI %s from %s not matched, using default chain",
 		    choice->name, peer);

@@ -40,6 +40,7 @@ struct tls_sni_choice {
 	char *name;	    /* as the client sent it, printable; NULL: none */
 	bool is_changed;    /* by the ClientHello after a HelloRetryRequest */
 	char *changed_name; /* what it then was; NULL: none */
+	bool is_told;	    /* the note was (tls/debug.h) */
 };
 
 void tls_sni_choice_finish(struct tls_sni_choice *choice);
@@ -47,11 +48,15 @@ void tls_sni_choice_finish(struct tls_sni_choice *choice);
 /* When a ClientHello has come; false: the handshake must end. */
 bool tls_sni_choose(struct tls_session *session);
 
+/* When OpenSSL has looked at the ticket. */
+void tls_sni_tell(struct tls_session *session);
+
 /* The name that was matched, as the client sent it, or "". */
 const char *tls_sni_matched_name(const struct tls_session *session);
 
-/* A host name as the DNS has them: letters, digits, hyphens and dots, at most
- * 255 of them; no address. Names go into tables, and some tables into paths. */
+/* A host name as the DNS has them: letters, digits, hyphens, dots, and the
+ * underscores that Postfix takes, too; at most 255 of them; no address. Names
+ * go into tables, and some tables into paths. */
 bool tls_sni_is_host_name(const char *name, size_t name_len);
 
 #endif

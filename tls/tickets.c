@@ -2,13 +2,17 @@
 #include "tls/tickets.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include "tls/debug.h"
+#include "tls/slot.h"
 #include "tls/ticket_keys.h"
 
 #define CIPHER_PARAMETER "tls_session_ticket_cipher"
@@ -23,33 +27,13 @@ _Static_assert(sizeof(((struct tls_ticket_key *)0)->cipher) == CIPHER_KEY_MAX,
 /* What the ticket callback returns. */
 enum { TICKET_FAILED = -1, TICKET_UNKNOWN = 0, TICKET_KNOWN = 1 };
 
-/* Belongs to the SSL_CTX. */
 struct policy {
 	const struct tls_ticket_keys *keys;
 	const EVP_CIPHER *cipher;
 	int64_t (*now)(void);
 };
 
-static void free_policy(void *parent, void *policy, CRYPTO_EX_DATA *data,
-    int index, long number, void *argument)
-{
-	(void)parent;
-	(void)data;
-	(void)index;
-	(void)number;
-	(void)argument;
-	OPENSSL_free(policy);
-}
-
-static int policy_index(void)
-{
-	static int index = -1;
-
-	if (index < 0)
-		index =
-		    SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_policy);
-	return index;
-}
+static struct tls_slot policies;
 
 static bool set_mac(EVP_MAC_CTX *mac, struct tls_ticket_key *key)
 {
@@ -66,11 +50,29 @@ static bool set_mac(EVP_MAC_CTX *mac, struct tls_ticket_key *key)
 
 /* What a ticket is made with, or opened. */
 struct ticket {
+	const SSL *ssl;
 	uint8_t *name; /* 16 bytes */
 	uint8_t *iv;
 	EVP_CIPHER_CTX *cipher;
 	EVP_MAC_CTX *mac;
 };
+
+/* In seconds since 1970, as Postfix tells it: when the key stops issuing. */
+static void tell(const SSL *ssl, const struct policy *policy,
+    const struct tls_ticket_key *key, const char *what)
+{
+	int64_t left_s;
+
+	if (key->issues_until == TLS_TICKET_KEY_FOR_EVER) {
+		tls_debug_tell(ssl, TLS_DEBUG_CACHE,
+		    "%s session ticket, key expiration: never", what);
+		return;
+	}
+	left_s = key->issues_until - policy->now();
+	tls_debug_tell(ssl, TLS_DEBUG_CACHE,
+	    "%s session ticket, key expiration: %" PRId64, what,
+	    (int64_t)time(NULL) + left_s);
+}
 
 /* Without a key in force, a ticket that nobody can open: that is always good
  * for a whole handshake, while OpenSSL can leave a ticket out in TLS 1.2 alone.
@@ -88,10 +90,12 @@ static int issue(const struct policy *policy,
 	struct tls_ticket_key key;
 	bool fine = true;
 
-	if (set->key_count > 0 && set->keys[0].honoured_until > policy->now())
+	if (set->key_count > 0 && set->keys[0].honoured_until > policy->now()) {
 		key = set->keys[0];
-	else
+		tell(ticket->ssl, policy, &key, "Issuing");
+	} else {
 		fine = make_throwaway(&key);
+	}
 	fine = fine && RAND_bytes(ticket->iv, IV_LEN) == 1 &&
 	       EVP_EncryptInit_ex(ticket->cipher, policy->cipher, NULL,
 		   key.cipher, ticket->iv) == 1 &&
@@ -113,6 +117,7 @@ static int open_ticket(const struct policy *policy,
 			continue;
 		if (key->honoured_until <= policy->now())
 			return TICKET_UNKNOWN;
+		tell(ticket->ssl, policy, key, "Decrypting");
 		return EVP_DecryptInit_ex(ticket->cipher, policy->cipher, NULL,
 			   key->cipher, ticket->iv) == 1 &&
 			       set_mac(ticket->mac, key)
@@ -126,8 +131,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int is_new)
 {
 	const struct policy *policy =
-	    SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), policy_index());
-	const struct ticket ticket = {name, iv, cipher, mac};
+	    tls_slot_get(&policies, SSL_get_SSL_CTX(ssl));
+	const struct ticket ticket = {ssl, name, iv, cipher, mac};
 	struct tls_ticket_key_set set;
 	int result;
 
@@ -165,8 +170,7 @@ static void set_keys(SSL_CTX *ctx, const struct tls_ticket_options *options,
 {
 	struct policy *policy = OPENSSL_zalloc(sizeof(*policy));
 
-	if (policy == NULL ||
-	    SSL_CTX_set_ex_data(ctx, policy_index(), policy) != 1) {
+	if (policy == NULL || !tls_slot_put(&policies, ctx, policy)) {
 		OPENSSL_free(policy);
 		tls_findings_error(findings, CIPHER_PARAMETER,
 		    "OpenSSL cannot keep the policy: %s",

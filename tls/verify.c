@@ -6,42 +6,23 @@
 
 #include <openssl/x509_vfy.h>
 
+#include "tls/debug.h"
 #include "tls/handles.h"
+#include "tls/slot.h"
 #include "tls/trust.h"
 
 #define DIGEST_DEFAULT "sha256"
-#define ISSUER_SIZE    256
+#define NAME_SIZE      256
 
-/* Belongs to the SSL_CTX, which sessions keep when the context goes. */
 struct policy {
 	const EVP_MD *digest;
-	int depth_max;
 };
 
-static void free_policy(void *parent, void *policy, CRYPTO_EX_DATA *data,
-    int index, long number, void *argument)
-{
-	(void)parent;
-	(void)data;
-	(void)index;
-	(void)number;
-	(void)argument;
-	OPENSSL_free(policy);
-}
-
-static int policy_index(void)
-{
-	static int index = -1;
-
-	if (index < 0)
-		index =
-		    SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_policy);
-	return index;
-}
+static struct tls_slot policies;
 
 static const struct policy *policy_of(const SSL *ssl)
 {
-	return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), policy_index());
+	return tls_slot_get(&policies, SSL_get_SSL_CTX(ssl));
 }
 
 void tls_verdict_finish(struct tls_verdict *verdict)
@@ -55,7 +36,7 @@ void tls_verdict_finish(struct tls_verdict *verdict)
 static void note(
     struct tls_verdict *verdict, int error, int depth, const X509 *certificate)
 {
-	char issuer[ISSUER_SIZE];
+	char issuer[NAME_SIZE];
 
 	if (verdict->error != X509_V_OK && verdict->depth <= depth)
 		return;
@@ -69,6 +50,18 @@ static void note(
 	verdict->issuer = OPENSSL_strdup(issuer);
 }
 
+static void tell_certificate(
+    const SSL *ssl, int depth, int is_fine, const X509 *certificate)
+{
+	char subject[NAME_SIZE] = "<unknown>";
+
+	if (certificate != NULL)
+		X509_NAME_oneline(X509_get_subject_name(certificate), subject,
+		    sizeof(subject));
+	tls_debug_tell(ssl, TLS_DEBUG_VERBOSE, "depth=%d verify=%d subject=%s",
+	    depth, is_fine, subject);
+}
+
 /* Lets every handshake go on: a client that is refused here may come back in
  * clear. What was wrong becomes the result of the verification, which OpenSSL
  * keeps in tickets, too. */
@@ -80,14 +73,11 @@ static int on_certificate(int is_fine, X509_STORE_CTX *store)
 	const X509 *certificate = X509_STORE_CTX_get_current_cert(store);
 	int depth = X509_STORE_CTX_get_error_depth(store);
 
-	/* OpenSSL's own limit does not count the anchor; Postfix's does. */
-	if (depth > policy_of(ssl)->depth_max)
-		note(verdict, X509_V_ERR_CERT_CHAIN_TOO_LONG, depth,
-		    certificate);
-	else if (is_fine != 1)
+	if (is_fine != 1)
 		note(verdict, X509_STORE_CTX_get_error(store), depth,
 		    certificate);
 	X509_STORE_CTX_set_error(store, verdict->error);
+	tell_certificate(ssl, depth, is_fine, certificate);
 	return 1;
 }
 
@@ -131,8 +121,7 @@ static struct policy *add_policy(SSL_CTX *ctx, struct tls_findings *findings)
 {
 	struct policy *policy = OPENSSL_zalloc(sizeof(*policy));
 
-	if (policy != NULL &&
-	    SSL_CTX_set_ex_data(ctx, policy_index(), policy) == 1)
+	if (policy != NULL && tls_slot_put(&policies, ctx, policy))
 		return policy;
 	OPENSSL_free(policy);
 	tls_findings_error(findings, "smtpd_tls_ask_ccert",
@@ -148,7 +137,6 @@ void tls_verify_apply(SSL_CTX *ctx, const struct tls_peer_options *options,
 
 	if (policy == NULL)
 		return;
-	policy->depth_max = options->smtpd_tls_ccert_verifydepth;
 	set_digest(policy, options->smtpd_tls_fingerprint_digest, findings);
 	identify(options, identity);
 	tls_trust_load(
@@ -162,9 +150,10 @@ void tls_verify_apply(SSL_CTX *ctx, const struct tls_peer_options *options,
 		return;
 	SSL_CTX_set_verify(
 	    ctx, SSL_VERIFY_PEER | SSL_VERIFY_CLIENT_ONCE, on_certificate);
-	/* One more than allowed, so that it is seen and told (on_certificate).
+	/* As in Postfix, where 1 is enough for an authority of CAfile. OpenSSL
+	 * counts neither the client's certificate nor the one that is trusted.
 	 */
-	SSL_CTX_set_verify_depth(ctx, policy->depth_max + 1);
+	SSL_CTX_set_verify_depth(ctx, options->smtpd_tls_ccert_verifydepth + 1);
 	/* Keys and digests of less than 80 bits prove no identity. */
 	if (tls_verify_requires(options))
 		SSL_CTX_set_security_level(ctx, 1);
@@ -180,12 +169,12 @@ const EVP_MD *tls_verify_apply_client(SSL_CTX *ctx,
 
 	if (policy != NULL && unused != NULL &&
 	    EVP_DigestInit_ex(unused, EVP_sha256(), NULL) == 1) {
-		policy->depth_max = options->smtpd_tls_ccert_verifydepth;
 		set_digest(
 		    policy, options->smtpd_tls_fingerprint_digest, findings);
 		tls_trust_load(ctx, options, false, unused, findings);
 		SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, on_certificate);
-		SSL_CTX_set_verify_depth(ctx, policy->depth_max + 1);
+		SSL_CTX_set_verify_depth(
+		    ctx, options->smtpd_tls_ccert_verifydepth + 1);
 		if (must_match)
 			SSL_CTX_set_security_level(ctx, 1);
 	}
@@ -198,11 +187,4 @@ const EVP_MD *tls_verify_digest(const SSL *ssl)
 	const struct policy *policy = policy_of(ssl);
 
 	return policy != NULL ? policy->digest : EVP_sha256();
-}
-
-int tls_verify_depth(const SSL *ssl)
-{
-	const struct policy *policy = policy_of(ssl);
-
-	return policy != NULL ? policy->depth_max : 0;
 }

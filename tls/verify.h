@@ -40,7 +40,4 @@ const EVP_MD *tls_verify_apply_client(SSL_CTX *ctx,
 /* smtpd_tls_fingerprint_digest of the session's context. Borrowed. */
 const EVP_MD *tls_verify_digest(const SSL *ssl);
 
-/* smtpd_tls_ccert_verifydepth */
-int tls_verify_depth(const SSL *ssl);
-
 #endif

@@ -132,7 +132,9 @@ static const struct {
     {"smtpd_tls_auth_only =", "must be yes or no"},
     {"smtpd_tls_security_level = dane", "must be empty, none, may or encrypt"},
     {"smtpd_tls_security_level = junk", "must be empty, none, may or encrypt"},
-    {"smtpd_tls_loglevel = 10", "must be 0, 1, 2, 3 or 4"},
+    {"smtpd_tls_loglevel = 10",
+	"must be a level from 0 to 9, or words such as summary, untrusted, "
+	"peercert, verbose, cache, ssl-debug"},
     {"proxy_ring_features = all", "must be auto or baseline"},
     {"syslog_facility = LOCAL8",
 	"must be kern, user, mail, daemon, auth, syslog, lpr, news, uucp, "
@@ -251,7 +253,7 @@ Test(settings, reads_words_in_any_letter_case)
 	struct configuration *configuration = parse_line(
 	    "smtpd_tls_security_level = ENCRYPT\n"
 	    "smtpd_tls_auth_only = YES\nsmtpd_use_tls = No\n"
-	    "proxy_ring_features = Baseline\nsmtpd_tls_loglevel = Debug\n"
+	    "proxy_ring_features = Baseline\nsmtpd_tls_loglevel = Debug,cache\n"
 	    "syslog_facility = local0");
 	cr_assert_not_null(configuration, "%s", fixture_told());
 	const struct settings *settings = configuration->settings;
@@ -259,7 +261,7 @@ Test(settings, reads_words_in_any_letter_case)
 	cr_expect(settings->smtpd_tls_auth_only);
 	cr_expect_not(settings->smtpd_use_tls);
 	cr_expect_eq(settings->proxy_ring_features, SETTINGS_RING_BASELINE);
-	cr_expect_eq(settings->smtpd_tls_loglevel, 2);
+	cr_expect_str_eq(settings->smtpd_tls_loglevel, "Debug,cache");
 	cr_expect_eq(settings_syslog_facility(settings), LOG_LOCAL0);
 	cr_expect_eq(fixture_report()->message_count, 0);
 	configuration_destroy(&configuration);
@@ -322,7 +324,7 @@ Test(settings, has_the_documented_defaults)
 	cr_expect_eq(settings->line_length_limit, 2048);
 	cr_expect_eq(settings->default_process_limit, 0);
 	cr_expect_eq(settings->smtpd_tls_security_level, SETTINGS_TLS_UNSET);
-	cr_expect_eq(settings->smtpd_tls_loglevel, 1);
+	cr_expect_str_eq(settings->smtpd_tls_loglevel, "1");
 	cr_expect(settings->tls_preempt_cipherlist);
 	cr_expect_str_eq(settings->smtpd_tls_protocols, ">=TLSv1.2");
 	cr_expect_str_eq(settings->smtpd_tls_key_file, "");

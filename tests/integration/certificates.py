@@ -30,3 +30,46 @@ class Certificate:
 def elliptic(directory, name):
     return Certificate(
         directory, name, ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"))
+
+
+class Authority:
+    """Signs certificates for clients. `issuer` is the authority above."""
+
+    def __init__(self, directory, name, issuer=None, days=30):
+        self.name, self.directory, self.issuer = name, directory, issuer
+        self.key = directory / f"{name}.key"
+        self.certificate = directory / f"{name}.pem"
+        self._make(self.key, self.certificate, f"/O=Test/CN={name}", issuer,
+                   "basicConstraints=critical,CA:TRUE", days)
+
+    def _make(self, key, certificate, subject, issuer, extension, days):
+        request = certificate.with_suffix(".csr")
+        extensions = certificate.with_suffix(".ext")
+        extensions.write_text(extension + "\n")
+        _openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", subject,
+                 "-keyout", key, "-out", request)
+        signed_by = ["-signkey", key] if issuer is None else [
+            "-CA", issuer.certificate, "-CAkey", issuer.key]
+        _openssl("x509", "-req", "-in", request, *signed_by, "-days", str(days),
+                 "-extfile", extensions, "-out", certificate)
+
+    def issue(self, name, usage="clientAuth", days=30):
+        """The path of a key, its certificate and those of its issuers below
+        the root."""
+        key = self.directory / f"{name}.key"
+        certificate = self.directory / f"{name}.pem"
+        self._make(key, certificate, f"/O=Test/CN={name}", self,
+                   f"extendedKeyUsage={usage}", days)
+        chain = self.directory / f"{name}.chain"
+        text = key.read_text() + certificate.read_text()
+        authority = self
+        while authority.issuer is not None:
+            text += authority.certificate.read_text()
+            authority = authority.issuer
+        chain.write_text(text)
+        return chain
+
+
+def _openssl(*words):
+    subprocess.run(["/usr/bin/openssl", *words], check=True,
+                   stdin=subprocess.DEVNULL, capture_output=True)

@@ -187,6 +187,10 @@ class Client:
         piece with our Finished; `step` is the size of the pieces that all
         else is sent in."""
         self.begin_tls(context, session=session)
+        self.go_on_with_handshake(together, step)
+
+    def go_on_with_handshake(self, together=b"", step=None):
+        """As begin_tls() prepared it."""
         while True:
             try:
                 self.tls.do_handshake()

@@ -11,6 +11,7 @@
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
 
+#include "conf/loglevel.h"
 #include "smtp/ehlo.h"
 #include "tests/tls/fixture.h"
 
@@ -67,7 +68,6 @@ static void make_settings(void)
 	    .proxy_backend_reply_timeout_s = 600,
 	    .proxy_backend_probe_timeout_s = 10,
 	    .smtpd_min_data_rate = 500,
-	    .smtpd_tls_loglevel = 1,
 	};
 	listener.settings = &settings;
 }
@@ -95,6 +95,7 @@ static void make_service(enum harness_service which, enum smtp_tls_level level)
 	    .listener = &listener,
 	    .settings = &settings,
 	    .log_name = "postern/smtpd",
+	    .tls_log = LOGLEVEL_SUMMARY,
 	    .policy =
 		{
 		    .hostname = "gate.test",

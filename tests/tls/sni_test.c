@@ -421,7 +421,7 @@ Test(sni, host_names)
 	    {"a.", 0, false},
 	    {"-a.b", 0, false},
 	    {"a-.b", 0, false},
-	    {"a_b", 0, false},
+	    {"a_b", 0, true},
 	    {"a b", 0, false},
 	    {"a/b", 0, false},
 	    {"a\\b", 0, false},
