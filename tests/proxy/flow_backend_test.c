@@ -120,8 +120,8 @@ Test(flow_backend, a_message_goes_through)
 	cr_assert_str_eq(client_hears(), "250 queued\r\n221 bye\r\n");
 	ends_because(CLOSE_CLIENT_QUIT);
 	cr_assert_eq(counted(METRIC_messages_accepted), 1);
-	cr_assert_eq(
-	    logged_times(" backend=inet:first commands=6 messages=1 "), 1);
+	cr_assert_eq(logged_times(" backend=inet:first "), 1);
+	cr_assert_eq(logged_times(" commands=6 messages=1 "), 1);
 }
 
 Test(flow_backend, a_message_goes_through_byte_by_byte)
