@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "proxy/flow_debug.h"
 #include "proxy/flow_edh.h"
 #include "proxy/flow_internal.h"
 #include "proxy/session_log.h"
+#include "proxy/usdt.h"
 #include "smtp/gate.h"
 
 _Static_assert(
@@ -19,6 +21,7 @@ void flow_enter(struct flow *flow, enum flow_state state)
 {
 	assert(state > flow->state); /* a flow never goes back */
 	flow->state = state;
+	flow_debug_entered(flow);
 	/* The handshake's time runs from the STARTTLS on. */
 	if (state != FLOW_HANDSHAKE || flow->limit.serial == 0)
 		flow_restart_limit(flow);
@@ -279,6 +282,8 @@ void flow_begin(struct flow *flow, struct flow_environment *env,
 	metric_add(env->block, METRIC_sessions_accepted, 1);
 	metric_add(env->block, METRIC_sessions_open, 1);
 	session_log_connect(flow, env);
+	flow_debug_begin(flow, env);
+	usdt_session_begin(flow->serial, service->listener->service);
 	if (refused) {
 		metric_add(env->block, METRIC_sessions_refused, 1);
 		if (!service->wrappermode && flow_can_reply(flow, env))
@@ -473,6 +478,8 @@ void flow_finish(struct flow *flow, struct flow_environment *env)
 		flow_finish_probe(flow, env);
 	} else {
 		session_log_end(flow, env);
+		usdt_session_end(flow->serial, close_reason_name(flow->reason),
+		    flow->octets_in, flow->octets_out);
 		metric_add(env->block, METRIC_sessions_open, (uint64_t)-1);
 	}
 	leg_finish(&flow->client, &env->buffers);

@@ -90,6 +90,17 @@ struct flow_edh {
 	int64_t since_ms; /* if it is */
 };
 
+/* debug_peer_list (proxy/flow_debug.h). */
+struct flow_debug {
+	struct log *log; /* NULL: nobody looks */
+	unsigned level;
+	bool hides_replies; /* they may tell what is not for the log */
+	uint64_t octets;    /* of the message that is under way */
+	/* Before the present step of the relay. */
+	enum smtp_relay_state was_in;
+	bool was_skipping, was_idle;
+};
+
 /* What all flows of a worker share. */
 struct flow_environment {
 	const struct services *services;
@@ -140,6 +151,7 @@ struct flow {
 	bool replied; /* something of ours went to the client */
 	bool had_relay;
 	struct flow_edh edh; /* in HANDSHAKE */
+	struct flow_debug debug;
 	struct flow_limit limit;
 	int64_t begun_ms;
 	int64_t handshake_begun_ms;

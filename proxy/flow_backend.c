@@ -7,6 +7,7 @@
 #include "proxy/flow_handover.h"
 #include "proxy/flow_internal.h"
 #include "proxy/session_log.h"
+#include "proxy/usdt.h"
 
 #define SINK_CHUNK_SIZE 8192
 
@@ -157,6 +158,7 @@ static void count_message(
     struct flow *flow, struct flow_environment *env, int reply_code)
 {
 	flow->octets_answered = flow->relay.message_octets;
+	usdt_message(flow->serial, reply_code);
 	if (reply_code < 200 || reply_code > 299) {
 		metric_add(env->block, METRIC_messages_refused, 1);
 		return;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/flow_debug.h"
 #include "proxy/flow_internal.h"
 #include "proxy/flow_trace.h"
 #include "proxy/session_log.h"
@@ -29,6 +30,7 @@ void flow_reply(struct flow *flow, struct flow_environment *env,
     const void *text, size_t len)
 {
 	flow->replied = true;
+	flow_debug_reply(flow, text, len);
 	if (leg_write(&flow->client, &env->buffers, text, len) == LEG_BROKEN)
 		flow_end(flow, env, CLOSE_TLS_BROKEN);
 }
@@ -91,6 +93,7 @@ static size_t gate_step(struct flow *flow, struct flow_environment *env,
 
 	smtp_gate_step(&flow->smtp, &flow->service->policy, &offer->ehlo, input,
 	    input_len, &step);
+	flow_debug_command(flow, input, step.used);
 	note_improper(flow, env, step.improper_pipelining, input + step.used,
 	    input_len - step.used);
 	*more_out = false;
@@ -125,6 +128,7 @@ static void note_command(
     struct flow *flow, const struct smtp_line *line, struct smtp_command *out)
 {
 	smtp_command_parse(line->text, line->len, out);
+	flow_debug_command(flow, (const uint8_t *)line->text, line->len);
 	flow->smtp.last = out->verb;
 	flow->smtp.spoke = true;
 	smtp_counts_came(&flow->smtp.counts, out->verb);
@@ -216,8 +220,10 @@ static size_t relay_step(struct flow *flow, struct flow_environment *env,
 		flow->client_waits = true;
 		return 0;
 	}
+	flow_debug_before_relay(flow);
 	smtp_relay_client_step(&flow->relay, &flow->smtp,
 	    &flow->service->policy, input, shown_len, &step);
+	flow_debug_relayed(flow, input, step.used);
 	note_improper(flow, env, step.improper_pipelining, input + step.used,
 	    input_len - step.used);
 	if (step.offence != NULL)

@@ -5,6 +5,7 @@
 #include "proxy/flow_edh.h"
 #include "proxy/flow_internal.h"
 #include "proxy/session_log.h"
+#include "proxy/usdt.h"
 #include "tls/facts.h"
 #include "tls/peer.h"
 
@@ -55,6 +56,8 @@ static void handshake_done(struct flow *flow, struct flow_environment *env,
 	if (facts.resumed)
 		metric_add(env->block, METRIC_handshakes_resumed, 1);
 	session_log_tls(flow, env);
+	usdt_handshake_done(flow->serial, facts.protocol, facts.cipher,
+	    facts.forward_secret, facts.resumed);
 	flow->certificate_fault = certificate_fault(flow, &facts);
 	if (flow->certificate_fault != NULL)
 		session_log_abort(flow, env, flow->certificate_fault);
@@ -75,6 +78,8 @@ void flow_handshake_failed(struct flow *flow, struct flow_environment *env,
 	flow->handshake_ms = env->now_ms - flow->handshake_begun_ms;
 	metric_add(env->block, METRIC_handshakes_failed, 1);
 	session_log_tls_failed(flow, env, why);
+	usdt_handshake_failed(
+	    flow->serial, tls_fault_word(tls_session_fault(flow->client.tls)));
 	/* Postfix counts the STARTTLS then as one that did not succeed. */
 	if (counts->ok[SMTP_VERB_STARTTLS] > 0)
 		counts->ok[SMTP_VERB_STARTTLS]--;

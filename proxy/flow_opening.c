@@ -7,6 +7,7 @@
 #include "proxy/flow_handover.h"
 #include "proxy/flow_internal.h"
 #include "proxy/session_log.h"
+#include "proxy/usdt.h"
 
 #define WHY_SIZE 640
 
@@ -117,6 +118,7 @@ static void ready(struct flow *flow, struct flow_environment *env,
 	smtp_relay_init(&flow->relay, ehlo);
 	flow->had_relay = true;
 	flow_enter(flow, FLOW_RELAY);
+	usdt_relay_begin(flow->serial, flow_backend(flow)->name);
 }
 
 /* "refused the session: 554 go away"; without a reply, or behind it, `more`. */

@@ -82,6 +82,16 @@ static void read_policy(struct service *service, struct report *report)
 	read_tls_level(service);
 }
 
+static void read_debug_peers(struct service *service, struct report *report)
+{
+	const struct settings *settings = service->settings;
+
+	if (settings->debug_peer_list[0] != '\0')
+		service->debug_peers =
+		    match_list_open(settings->debug_peer_list,
+			settings_place(settings, "debug_peer_list"), report);
+}
+
 static void read_service(struct service *service,
     const struct listener *listener, const struct shared *shared,
     struct report *report)
@@ -95,6 +105,7 @@ static void read_service(struct service *service,
 	    listener->settings->smtpd_tls_loglevel, &service->tls_log);
 	read_policy(service, report);
 	service_tls_read(service, shared, report);
+	read_debug_peers(service, report);
 	listener_addresses_read(service, report);
 	backend_list_read(service, report);
 	handover_read(&service->handover, service->settings, report);
@@ -194,8 +205,10 @@ void services_destroy(struct services **services)
 
 	if (gone == NULL)
 		return;
-	for (size_t i = 0; i < gone->count; i++)
+	for (size_t i = 0; i < gone->count; i++) {
 		service_tls_finish(&gone->services[i]);
+		match_list_close(&gone->services[i].debug_peers);
+	}
 	free(gone->services);
 	configuration_destroy(&gone->configuration);
 	free(gone);

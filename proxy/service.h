@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "conf/configuration.h"
+#include "conf/match_list.h"
 #include "conf/table.h"
 #include "proxy/handover.h"
 #include "proxy/shared.h"
@@ -48,8 +49,9 @@ struct service {
 	unsigned tls_log; /* smtpd_tls_loglevel (conf/loglevel.h) */
 	struct smtp_policy policy;
 	bool wrappermode;
-	struct tls_context *tls; /* NULL: no TLS on this listener */
-	struct table *sni;	 /* tls_server_sni_maps; NULL: none */
+	struct tls_context *tls;	/* NULL: no TLS on this listener */
+	struct table *sni;		/* tls_server_sni_maps; NULL: none */
+	struct match_list *debug_peers; /* debug_peer_list; NULL: nobody */
 	struct service_address addresses[SERVICE_ADDRESSES_MAX];
 	size_t address_count;
 	struct backend backends[SERVICE_BACKENDS_MAX];

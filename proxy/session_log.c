@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "conf/loglevel.h"
+#include "proxy/flow_debug.h"
 #include "proxy/peer.h"
 #include "proxy/session_record.h"
 #include "tls/debug.h"
@@ -91,6 +92,12 @@ static void tell(void *argument, const char *line)
 	    "%s", line);
 }
 
+/* Of its listener, and what debug_peer_level adds for this client. */
+static unsigned topics_of(const struct flow *flow)
+{
+	return flow->service->tls_log | flow_debug_topics(flow);
+}
+
 static unsigned debug_topics(unsigned topics)
 {
 	static const struct {
@@ -115,14 +122,14 @@ void session_log_tls_begins(
 {
 	char peer[PEER_SIZE];
 	struct tls_debug_options options = {
-	    .topics = debug_topics(flow->service->tls_log),
+	    .topics = debug_topics(topics_of(flow)),
 	    .peer = peer_of(flow, peer),
 	    .number = (uint64_t)getpid() << 32 | flow->serial,
 	    .tell = tell,
 	    .argument = flow,
 	};
 
-	if ((flow->service->tls_log & LOGLEVEL_VERBOSE) != 0)
+	if ((topics_of(flow) & LOGLEVEL_VERBOSE) != 0)
 		log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name,
 		    "setting up TLS connection from %s", peer);
 	tls_debug_begin(flow->client.tls, &options);
@@ -147,7 +154,7 @@ static void log_sni(const struct flow *flow, const struct flow_environment *env)
  * there whatever the level. */
 static bool tells_verdict(const struct flow *flow)
 {
-	return (flow->service->tls_log & LOGLEVEL_UNTRUSTED) != 0 ||
+	return (topics_of(flow) & LOGLEVEL_UNTRUSTED) != 0 ||
 	       (flow->service->settings->smtpd_tls_req_ccert &&
 		   flow->service->policy.tls_level == SMTP_TLS_ENCRYPT);
 }
@@ -167,7 +174,7 @@ static void log_certificate(
     const struct flow *flow, const struct flow_environment *env)
 {
 	const char *name = flow->service->log_name;
-	unsigned topics = flow->service->tls_log;
+	unsigned topics = topics_of(flow);
 	struct tls_peer certificate;
 	char peer[PEER_SIZE];
 	char line[1024];
@@ -191,7 +198,7 @@ void session_log_tls(
     const struct flow *flow, const struct flow_environment *env)
 {
 	const char *name = flow->service->log_name;
-	unsigned topics = flow->service->tls_log;
+	unsigned topics = topics_of(flow);
 	struct tls_facts facts;
 	char peer[PEER_SIZE];
 	char line[512];

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "proxy/handover.h"
 #include "proxy/peer.h"
 #include "tls/facts.h"
 #include "tls/hello.h"
@@ -99,16 +100,18 @@ static void set_tls(const struct flow *flow, struct record *record)
 		    record, RECORD_handshake_ms, (uint64_t)flow->handshake_ms);
 }
 
-/* What is done for the session towards its backend. Nothing in front of us
- * tells of the client, and nothing is told to the backend: those fields are
- * none. */
+/* Nothing in front of us tells of the client, and backends are spoken to in
+ * clear: those fields are none. */
 static void set_backend(const struct flow *flow, struct record *record)
 {
-	if (flow->had_relay)
+	record_set_text(record, RECORD_proxy_source, NULL);
+	if (flow->had_relay) {
 		record_set_text(
 		    record, RECORD_backend, flow_backend(flow)->name);
-	record_set_text(record, RECORD_proxy_source, NULL);
-	record_set_word(record, RECORD_handover, NULL);
+		if (flow_backend(flow)->kind == BACKEND_SOCKET)
+			record_set_word(record, RECORD_handover,
+			    handover_word(flow->service->handover.way));
+	}
 	record_set_word(record, RECORD_backend_tls, NULL);
 }
 
