@@ -31,12 +31,23 @@ for leaf in smtp tls conf; do
 		"$(included '"' "$leaf" | grep -v "\"$leaf/")"
 done
 check 'includes are written from the root' \
-	"$(included '"' smtp tls conf proxy | grep -vE '"[a-z_]+/[^".]')"
+	"$(included '"' smtp tls conf proxy bench | grep -vE '"[a-z_]+/[^".]')"
 check 'only tls/ includes OpenSSL' \
 	"$(included '<openssl/' smtp conf proxy)"
 check 'only the ring of a worker includes liburing' \
 	"$(included '<liburing' smtp tls conf proxy |
 		grep -vE '^proxy/(ring|worker)[a-z_]*\.[ch]:')"
+
+# The benchmarks measure what is installed: postern-bench knows nothing of the
+# project, and handshake_cost and limit know the leaf that they time.
+check 'bench/ includes nothing of the project but itself, and leaves in two' \
+	"$(included '"' bench | grep -v '"bench/' |
+		grep -vE '^bench/(handshake_cost|limit[a-z_]*)\.[ch]:.*"tls/')"
+check 'only the TLS parts of bench/ include OpenSSL' \
+	"$(included '<openssl/' bench |
+		grep -vE '^bench/(tls_client|handshake_cost|limit[a-z_]*)\.[ch]:')"
+check 'only the rings of bench/ include liburing' \
+	"$(included '<liburing' bench | grep -vE '^bench/ring_[a-z_]*\.[ch]:')"
 
 # Braces in column 0 open and close a function.
 function_lengths() {
@@ -57,10 +68,10 @@ file_lengths() {
 	done
 }
 
-mapfile -t sources < <(find smtp tls conf proxy -name '*.[ch]' | sort)
+mapfile -t sources < <(find smtp tls conf proxy bench -name '*.[ch]' | sort)
 check 'a function has at most 70 lines' "$(function_lengths 70)"
 check 'a file has at most 500 lines' "$(file_lengths)"
-check 'each header guards itself' "$(find smtp tls conf proxy -name '*.h' \
+check 'each header guards itself' "$(find smtp tls conf proxy bench -name '*.h' \
 	-exec grep -L '^#ifndef POSTERN_' {} +)"
 
 # unnamed MACROS FILE: the first argument of each row, where README.md has no table

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""postern-bench against Postern: does it count what was done?"""
+import json
+import os
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from ports import free_port
+from postern import BUILD, Listener
+
+BENCH = BUILD / "bench" / "postern-bench"
+
+
+def run(*words, timeout=120):
+    return subprocess.run(
+        [BENCH, *map(str, words)], stdin=subprocess.DEVNULL,
+        capture_output=True, text=True, timeout=timeout)
+
+
+def measure(*words):
+    """The JSON of a run in which nothing failed."""
+    result = run("--json", "-", *words)
+    assert result.returncode == 0, (result.stdout, result.stderr)
+    return json.loads(result.stdout)
+
+
+def target(postern, listener=0):
+    return f"127.0.0.1:{postern.listeners[listener].port}"
+
+
+def counted(postern, *names):
+    postern.settle()
+    status = postern.status()
+    return [status[name] for name in names]
+
+
+def test_full_handshakes_are_counted(postern):
+    before = counted(postern, "handshakes_done", "handshakes_resumed")
+    report = measure("--count", 40, "--connections", 8, "--threads", 2,
+                     "--protocol", "TLSv1.3", "--groups", "P-256",
+                     "handshake", target(postern))
+    job = report["jobs"][0]
+    assert (job["units"], job["all_sessions"]) == (40, 40)
+    assert job["all_full_handshakes"] == 40
+    assert job["all_resumed_handshakes"] == 0
+    assert job["latency_us"]["count"] == 40
+    assert 0 < job["latency_us"]["p50"] <= job["latency_us"]["max"]
+    assert job["tls"]["protocol"] == "TLSv1.3"
+    assert job["tls"]["key_exchange"] == "EC prime256v1"
+    assert job["tls"]["certificate"] == "RSA 2048 bits"
+    assert counted(postern, "handshakes_done", "handshakes_resumed") == [
+        before[0] + 40, before[1]]
+
+
+@pytest.mark.parametrize("protocol", ["TLSv1.2", "TLSv1.3"])
+def test_resumed_handshakes_are_counted(postern, protocol):
+    before = counted(postern, "handshakes_done", "handshakes_resumed",
+                     "handshakes_failed")
+    report = measure("--count", 30, "--connections", 4, "--resume",
+                     "--protocol", protocol, "handshake", target(postern))
+    job = report["jobs"][0]
+    assert (job["units"], job["all_resumed_handshakes"]) == (30, 30)
+    # Each connection makes one session that it then resumes.
+    assert job["all_full_handshakes"] == 4
+    assert counted(postern, "handshakes_done", "handshakes_resumed",
+                   "handshakes_failed") == [
+        before[0] + 34, before[1] + 30, before[2]]
+
+
+def test_edh_and_a_suite_are_what_was_asked_for(postern):
+    report = measure("--count", 4, "--connections", 2, "--protocol",
+                     "TLSv1.2", "--ciphers", "DHE-RSA-AES128-GCM-SHA256",
+                     "handshake", target(postern))
+    tls = report["jobs"][0]["tls"]
+    assert tls["cipher"] == "DHE-RSA-AES128-GCM-SHA256"
+    assert tls["key_exchange"].startswith("DH ")
+
+
+@pytest.mark.parametrize("how", [
+    [], ["--pipeline"], ["--bdat"], ["--bdat", "--pipeline"]],
+    ids=lambda how: "".join(how) or "plain")
+def test_messages_are_counted(make_postern, how):
+    wrapped = Listener(smtpd_tls_wrappermode="yes")
+    postern = make_postern(listeners=[wrapped]).start()
+    report = measure("--tls", "implicit", "--count", 25, "--messages", 4,
+                     "--connections", 3, "--size", 70000, *how, "relay",
+                     target(postern))
+    job = report["jobs"][0]
+    assert (job["units"], job["octets"]) == (25, 25 * 70000)
+    assert job["all_sessions"] == job["all_full_handshakes"]
+    assert 7 <= job["all_sessions"] <= 9  # the last of each may be short
+    assert counted(postern, "messages_accepted", "sink_messages") == [25, 25]
+    assert postern.counter("sink_octets") == 25 * 70000
+
+
+def test_a_relay_without_tls(postern):
+    report = measure("--tls", "none", "--count", 6, "--connections", 2,
+                     "relay", target(postern))
+    assert report["jobs"][0]["units"] == 6
+    assert counted(postern, "messages_accepted", "handshakes_done") == [6, 0]
+
+
+def test_the_servers_processor_time_and_memory(postern):
+    pid = postern.process.pid
+    report = measure("--server-pid", pid, "--count", 20, "handshake",
+                     target(postern))
+    server = report["server"]
+    assert server["cpu_us"] > 0
+    assert server["cpu_us_per_unit"] == pytest.approx(server["cpu_us"] / 20)
+    assert server["processes"] == 1 + len(postern.process_tree())
+    report = measure("--server-pid", pid, "--sessions", "10,30", "--settle",
+                     0, "idle", target(postern))
+    assert [row["held"] for row in report["server"]["memory"]] == [0, 10, 30]
+    assert all(row["pss_bytes"] > 0 for row in report["server"]["memory"])
+    assert counted(postern, "sessions_accepted")[0] >= 50
+
+
+def test_an_open_loop_keeps_its_rate(postern):
+    """Units, not time: the rate is what the schedule gives, so a slow machine
+    only lags behind, and every unit begun is done."""
+    report = measure("--rate", 50, "--count", 30, "--threads", 2,
+                     "--connections", 6, "handshake", target(postern))
+    job = report["jobs"][0]
+    assert job["units"] == 30
+    # 15 units of each thread, 40 ms apart: the last is due after 560 ms.
+    assert report["wall_s"] >= 0.56
+
+
+def test_mixed_work_is_told_apart(postern):
+    report = measure("--mix", "full:2,resumed:1,relay:2,noop:1", "--count",
+                     12, "mixed", target(postern))
+    assert [(job["work"], job["units"]) for job in report["jobs"]] == [
+        ("full", 12), ("resumed", 12), ("relay", 12), ("noop", 12)]
+    assert counted(postern, "messages_accepted") == [12]
+
+
+def test_the_table_names_machine_and_options(postern):
+    result = run("--count", 5, "--size", "2K", "relay", target(postern))
+    assert result.returncode == 0
+    assert f"Linux {os.uname().release}" in result.stdout
+    assert "OpenSSL 3" in result.stdout
+    assert "size=2048" in result.stdout
+    assert "relay: 5 messages" in result.stdout
+
+
+class Scripted:
+    """A server that says one thing to each client."""
+
+    def __init__(self, words, close=True):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.words, self.close, self.kept = words, close, []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            client.sendall(self.words)
+            if self.close:
+                client.close()
+            else:
+                self.kept.append(client)
+
+
+@pytest.mark.parametrize("words, close, error, told", [
+    (b"554 5.7.1 go away\r\n", True, "answer",
+     "the server answered the greeting with: 554 5.7.1 go away"),
+    (b"HTTP/1.1 400 Bad\r\n", True, "answer", "this is no SMTP reply: HTTP"),
+    (b"", True, "closed", "the server closed the connection early"),
+    (b"", False, "timed_out", "the server did nothing for 0.2 s"),
+    (b"220 a\r\n250 b\r\n220 c\r\nno TLS\r\n", False, "answer",
+     "the server said unasked: 250 b"),
+])
+def test_errors_of_a_server_are_told(words, close, error, told):
+    server = Scripted(words, close)
+    result = run("--count", 3, "--connections", 1, "--timeout", 0.2, "--json",
+                 "-", "handshake", f"127.0.0.1:{server.port}")
+    assert result.returncode == 1
+    job = json.loads(result.stdout)["jobs"][0]
+    assert job["errors"][error] == 1, job
+    assert told in job["first_error"]
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize("words, status, told", [
+    (["handshake", "127.0.0.1:{free}"], 1, "no connection: Connection refu"),
+    (["handshake", "no.such.host.invalid:25"], 1, "no.such.host.invalid:25: "),
+    (["--server-pid", 4194304, "handshake", "127.0.0.1:{free}"], 1,
+     "--server-pid 4194304: there is no such process"),
+    (["--groups", "X448:nonsense", "handshake", "127.0.0.1:{free}"], 1,
+     "--groups: this OpenSSL"),
+    (["--json", "/nonexistent/x", "--max-errors", 99, "--count", 1,
+      "handshake", "127.0.0.1:{free}"], 1, "cannot write /nonexistent/x"),
+    (["handshake"], 2, "give a WORK and a HOST:PORT"),
+    (["--size", "0", "relay", "127.0.0.1:25"], 2, "--size 0: must be"),
+])
+def test_errors_of_the_command_line_are_told(words, status, told):
+    port = free_port()
+    result = run(*[str(word).format(free=port) for word in words])
+    assert result.returncode == status, result
+    assert told in result.stderr
+
+
+def test_errors_up_to_a_number_are_borne(postern):
+    result = run("--count", 6, "--connections", 2, "--max-errors", 6,
+                 "--protocol", "TLSv1.1", "--json", "-",
+                 "--ciphers", "ALL:@SECLEVEL=0", "handshake", target(postern))
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    assert (report["failed"], report["jobs"][0]["units"]) == (6, 0)
+    assert report["jobs"][0]["errors"]["tls"] == 6
