@@ -33,8 +33,8 @@ struct connection {
 	unsigned armed; /* of enum flow_want: what the kernel has */
 	bool in_use;
 	bool client_closing, backend_closing; /* shut down, to come back */
-	uint8_t listener; /* index, for the gauge; 255: a probe */
-	uint8_t queued;	  /* bit: in that queue */
+	bool is_probe;
+	uint8_t queued; /* bit: in that queue */
 	uint32_t
 	    limit_serial; /* of the flow's limit that the deadline is for */
 	uint32_t next_in_queue[CONNECTION_QUEUE_COUNT];

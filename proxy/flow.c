@@ -8,6 +8,7 @@
 #include "proxy/flow_debug.h"
 #include "proxy/flow_edh.h"
 #include "proxy/flow_internal.h"
+#include "proxy/flow_metrics.h"
 #include "proxy/session_log.h"
 #include "proxy/usdt.h"
 #include "smtp/gate.h"
@@ -250,7 +251,7 @@ void flow_settle(struct flow *flow, struct flow_environment *env)
 		moved = pump_client(flow, env) || flow_pump_sink(flow, env) ||
 			pump_backend(flow, env);
 		if (!moved && backend_is_done(flow)) {
-			flow_backend_lost(flow, env, CLOSE_BACKEND_LOST);
+			flow_backend_lost(flow, env, false);
 			moved = true;
 		}
 	}
@@ -264,12 +265,14 @@ void flow_settle(struct flow *flow, struct flow_environment *env)
 		flow_stop(flow, env);
 	leg_tidy(&flow->client, &env->buffers);
 	leg_tidy(&flow->backend, &env->buffers);
+	flow_count_tls_events(flow, env);
 	if (flow->state == FLOW_DRAIN)
 		drained(flow);
 }
 
 void flow_begin(struct flow *flow, struct flow_environment *env,
-    const struct service *service, const struct sockaddr *peer, bool refused)
+    const struct service *service, const struct sockaddr *peer,
+    enum limit refused)
 {
 	flow->service = service;
 	flow->begun_ms = env->now_ms;
@@ -279,13 +282,13 @@ void flow_begin(struct flow *flow, struct flow_environment *env,
 		memcpy(&flow->peer, peer, sizeof(struct sockaddr_in));
 	else if (peer->sa_family == AF_INET6)
 		memcpy(&flow->peer, peer, sizeof(struct sockaddr_in6));
-	metric_add(env->block, METRIC_sessions_accepted, 1);
-	metric_add(env->block, METRIC_sessions_open, 1);
+	flow_count(flow, env, METRIC_sessions_accepted, 1);
+	flow_count(flow, env, METRIC_sessions_open, 1);
 	session_log_connect(flow, env);
 	flow_debug_begin(flow, env);
 	usdt_session_begin(flow->serial, service->listener->service);
-	if (refused) {
-		metric_add(env->block, METRIC_sessions_refused, 1);
+	if (refused != LIMIT_NONE) {
+		metric_add_for(env->block, METRIC_sessions_refused, refused, 1);
 		if (!service->wrappermode && flow_can_reply(flow, env))
 			flow_reply_format(flow, env,
 			    "421 4.3.2 All server ports are busy\r\n");
@@ -316,7 +319,7 @@ void flow_client_sent(
     struct flow *flow, struct flow_environment *env, size_t len)
 {
 	flow->octets_out += len;
-	metric_add(env->block, METRIC_client_octets_out, len);
+	flow_count(flow, env, METRIC_client_sent_bytes, len);
 	leg_sent(&flow->client, &env->buffers, len);
 	if (flow->state == FLOW_STARTING_TLS && leg_pending(&flow->client) == 0)
 		flow_begin_handshake(flow, env);
@@ -330,8 +333,7 @@ void flow_client_failed(struct flow *flow, struct flow_environment *env)
 	flow->client.eof = true;
 	flow->client.broken = true;
 	if (flow->state == FLOW_HANDSHAKE)
-		flow_handshake_failed(
-		    flow, env, CLOSE_HANDSHAKE_FAILED, "lost connection");
+		flow_handshake_lost(flow, env);
 	flow_end(flow, env, CLOSE_CLIENT_LOST);
 	if (flow->state != FLOW_CLOSED)
 		flow_enter(flow, FLOW_CLOSED);
@@ -349,8 +351,10 @@ void flow_backend_connected(struct flow *flow, struct flow_environment *env)
 	/* It crossed with the close that was asked for. */
 	if (flow->backend_state != FLOW_BACKEND_CONNECTING)
 		return;
-	metric_add(env->block, METRIC_backend_sessions, 1);
-	metric_add(env->block, METRIC_backend_connects, 1);
+	flow_count_backend(flow, env, METRIC_backend_sessions, 1);
+	flow_count_backend(flow, env, METRIC_backend_connects, 1);
+	flow_backend_answered(
+	    flow, env, METRIC_backend_connect_duration_seconds);
 	flow->backend_state = FLOW_BACKEND_CONNECTED;
 	flow_restart_limit(flow);
 	flow_opening_write_header(flow, env);
@@ -365,9 +369,12 @@ void flow_backend_received(struct flow *flow, struct flow_environment *env,
 
 	if (flow->backend_state != FLOW_BACKEND_CONNECTED)
 		return;
-	metric_add(env->block, METRIC_backend_octets_in, len);
+	flow_count_backend(flow, env, METRIC_backend_received_bytes, len);
 	if (len == 0)
 		leg->eof = true;
+	else
+		flow_backend_answered(
+		    flow, env, METRIC_backend_reply_duration_seconds);
 	if (len > 0 && leg->held_len > 0) {
 		assert(leg->held_len + len <= FLOW_SCRATCH_SIZE);
 		memcpy(env->backend_scratch, leg->held, leg->held_len);
@@ -388,8 +395,10 @@ void flow_backend_received(struct flow *flow, struct flow_environment *env,
 void flow_backend_sent(
     struct flow *flow, struct flow_environment *env, size_t len)
 {
-	metric_add(env->block, METRIC_backend_octets_out, len);
+	flow_count_backend(flow, env, METRIC_backend_sent_bytes, len);
 	leg_sent(&flow->backend, &env->buffers, len);
+	if (leg_pending(&flow->backend) == 0)
+		flow_backend_asked(flow, env);
 	/* Its answer is due from now on. A body that is taken as it comes gives
 	 * the client no more time: a byte a minute would be enough. */
 	if (flow->limit.for_backend && leg_pending(&flow->backend) == 0)
@@ -405,7 +414,7 @@ void flow_backend_failed(
 	if (flow->backend_state == FLOW_BACKEND_CONNECTING)
 		flow_backend_unreachable(flow, env, strerror(error));
 	else
-		flow_backend_lost(flow, env, CLOSE_BACKEND_LOST);
+		flow_backend_lost(flow, env, false);
 	flow_settle(flow, env);
 }
 
@@ -420,7 +429,7 @@ void flow_backend_closed(struct flow *flow, struct flow_environment *env)
 
 static void time_out_client(struct flow *flow, struct flow_environment *env)
 {
-	metric_add(env->block, METRIC_timeouts, 1);
+	flow_count(flow, env, METRIC_timeouts, 1);
 	if (flow_can_reply(flow, env))
 		flow_reply_format(flow, env,
 		    "421 4.4.2 %s Error: timeout exceeded\r\n",
@@ -437,22 +446,21 @@ void flow_timed_out(struct flow *flow, struct flow_environment *env)
 		time_out_client(flow, env);
 		break;
 	case FLOW_STARTING_TLS:
-		metric_add(env->block, METRIC_timeouts, 1);
+		flow_count(flow, env, METRIC_timeouts, 1);
 		flow_end(flow, env, CLOSE_TIMED_OUT);
 		break;
 	case FLOW_HANDSHAKE:
 		if (flow_edh_wake(flow))
 			break;
-		metric_add(env->block, METRIC_timeouts, 1);
-		flow_handshake_failed(
-		    flow, env, CLOSE_TIMED_OUT, "Connection timed out");
+		flow_count(flow, env, METRIC_timeouts, 1);
+		flow_handshake_timed_out(flow, env);
 		break;
 	case FLOW_BACKEND_OPENING:
-		flow_backend_lost(flow, env, CLOSE_TIMED_OUT);
+		flow_backend_lost(flow, env, true);
 		break;
 	case FLOW_RELAY:
 		if (flow_waits_for_backend(flow))
-			flow_backend_lost(flow, env, CLOSE_BACKEND_LOST);
+			flow_backend_lost(flow, env, true);
 		else
 			time_out_client(flow, env);
 		break;
@@ -480,7 +488,8 @@ void flow_finish(struct flow *flow, struct flow_environment *env)
 		session_log_end(flow, env);
 		usdt_session_end(flow->serial, close_reason_name(flow->reason),
 		    flow->octets_in, flow->octets_out);
-		metric_add(env->block, METRIC_sessions_open, (uint64_t)-1);
+		flow_count_end(flow, env);
+		flow_count(flow, env, METRIC_sessions_open, (uint64_t)-1);
 	}
 	leg_finish(&flow->client, &env->buffers);
 	leg_finish(&flow->backend, &env->buffers);

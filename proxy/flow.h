@@ -101,6 +101,16 @@ struct flow_debug {
 	bool was_skipping, was_idle;
 };
 
+/* For metrics, and for those who look on. */
+struct flow_seen {
+	int64_t tls_begun_us, tls_cpu_us; /* of the handshake */
+	int64_t asked_us; /* when the backend was connected to, or asked */
+	bool is_asked;
+	uint8_t published_state;
+	int16_t row; /* in TLS: of env->block */
+	uint32_t published_messages;
+};
+
 /* What all flows of a worker share. */
 struct flow_environment {
 	const struct services *services;
@@ -114,6 +124,7 @@ struct flow_environment {
 	int64_t (*cpu_now_us)(void);
 	uint8_t *client_scratch, *backend_scratch; /* FLOW_SCRATCH_SIZE each */
 	int64_t now_ms; /* monotonic; set by the worker at each turn */
+	int64_t now_us; /* likewise; for measuring alone */
 	int64_t now_s;	/* of the day, since 1970; likewise */
 	uint32_t session_serial;
 	uint32_t backend_serial; /* round robin */
@@ -153,6 +164,7 @@ struct flow {
 	struct flow_edh edh; /* in HANDSHAKE */
 	struct flow_debug debug;
 	struct flow_limit limit;
+	struct flow_seen seen;
 	int64_t begun_ms;
 	int64_t handshake_begun_ms;
 	int64_t handshake_ms; /* -1: it is not over */
@@ -163,10 +175,12 @@ struct flow {
 	uint64_t octets_in, octets_out; /* of the client, on the wire */
 };
 
-/* A client connected. `refused`: a limit is reached; it gets 421 and that is
- * all. The flow must be zeroed, but for `local`. */
+/* A client connected. `refused`: a limit is reached, unless it is LIMIT_NONE;
+ * then it gets 421 and that is all. The flow must be zeroed, but for `local`.
+ */
 void flow_begin(struct flow *flow, struct flow_environment *env,
-    const struct service *service, const struct sockaddr *peer, bool refused);
+    const struct service *service, const struct sockaddr *peer,
+    enum limit refused);
 
 /* A health check of one backend of a service begins. */
 void flow_begin_probe(struct flow *flow, struct flow_environment *env,

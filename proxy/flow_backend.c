@@ -6,6 +6,7 @@
 
 #include "proxy/flow_handover.h"
 #include "proxy/flow_internal.h"
+#include "proxy/flow_metrics.h"
 #include "proxy/session_log.h"
 #include "proxy/usdt.h"
 
@@ -81,6 +82,8 @@ static void connect_to(
 	flow_restart_limit(flow);
 	if (flow_backend_is_sink(flow))
 		open_sink(flow, env);
+	else
+		flow_backend_asked(flow, env);
 }
 
 void flow_open_backend(struct flow *flow, struct flow_environment *env)
@@ -113,7 +116,8 @@ void flow_drop_backend(struct flow *flow, struct flow_environment *env)
 	    flow->backend_state == FLOW_BACKEND_DROPPED)
 		return;
 	if (was_connected)
-		metric_add(env->block, METRIC_backend_sessions, (uint64_t)-1);
+		flow_count_backend(
+		    flow, env, METRIC_backend_sessions, (uint64_t)-1);
 	flow->backend_state = FLOW_BACKEND_DROPPED;
 	flow->backend_waits = false;
 	if (flow_backend_is_sink(flow)) {
@@ -132,12 +136,12 @@ static bool is_news(const struct flow *flow, const struct flow_environment *env)
 	return seen.up || seen.probes == 0;
 }
 
-void flow_try_next_backend(
-    struct flow *flow, struct flow_environment *env, const char *why)
+void flow_try_next_backend(struct flow *flow, struct flow_environment *env,
+    enum backend_phase phase, const char *why)
 {
 	if (!flow->is_probe || is_news(flow, env))
 		session_log_backend(flow, env, why);
-	metric_add(env->block, METRIC_backend_failures, 1);
+	flow_count_backend_failed(flow, env, phase);
 	flow_drop_backend(flow, env);
 	if (flow->is_probe)
 		flow_end(flow, env, CLOSE_PROBE_FAILED);
@@ -151,7 +155,7 @@ void flow_backend_unreachable(
 	char text[128];
 
 	snprintf(text, sizeof(text), "cannot be reached: %s", why);
-	flow_try_next_backend(flow, env, text);
+	flow_try_next_backend(flow, env, BACKEND_PHASE_CONNECT, text);
 }
 
 static void count_message(
@@ -160,11 +164,11 @@ static void count_message(
 	flow->octets_answered = flow->relay.message_octets;
 	usdt_message(flow->serial, reply_code);
 	if (reply_code < 200 || reply_code > 299) {
-		metric_add(env->block, METRIC_messages_refused, 1);
+		flow_count(flow, env, METRIC_messages_refused, 1);
 		return;
 	}
 	flow->messages++;
-	metric_add(env->block, METRIC_messages_accepted, 1);
+	flow_count(flow, env, METRIC_messages_accepted, 1);
 }
 
 static size_t relay_step(struct flow *flow, struct flow_environment *env,
@@ -238,8 +242,9 @@ size_t flow_backend_input(struct flow *flow, struct flow_environment *env,
 }
 
 void flow_backend_lost(
-    struct flow *flow, struct flow_environment *env, enum close_reason reason)
+    struct flow *flow, struct flow_environment *env, bool is_late)
 {
+	const enum close_reason reason = CLOSE_BACKEND_LOST;
 	struct smtp_relay_step step;
 
 	if (flow->is_probe &&
@@ -249,13 +254,17 @@ void flow_backend_lost(
 	}
 	if (flow->state == FLOW_BACKEND_OPENING) {
 		flow_try_next_backend(flow, env,
-		    reason == CLOSE_TIMED_OUT
-			? "did not answer in time"
-			: "closed the connection before it was ready");
+		    flow->backend_state == FLOW_BACKEND_CONNECTING
+			? BACKEND_PHASE_CONNECT
+			: BACKEND_PHASE_OPENING,
+		    is_late ? "did not answer in time"
+			    : "closed the connection before it was ready");
 		return;
 	}
 	if (flow->state != FLOW_RELAY)
 		return;
+	flow_count_backend_failed(
+	    flow, env, is_late ? BACKEND_PHASE_REPLY : BACKEND_PHASE_SESSION);
 	flow_drop_backend(flow, env);
 	smtp_relay_backend_lost(
 	    &flow->relay, &flow->smtp, &flow->service->policy, &step);
@@ -285,7 +294,7 @@ bool flow_pump_sink(struct flow *flow, struct flow_environment *env)
 	    sizeof(answer), &answer_len);
 	metric_add(
 	    env->block, METRIC_sink_messages, flow->sink.messages - messages);
-	metric_add(env->block, METRIC_sink_octets, flow->sink.octets - octets);
+	metric_add(env->block, METRIC_sink_bytes, flow->sink.octets - octets);
 	if (used > 0)
 		leg_sent(leg, &env->buffers, used);
 	if (answer_len == 0)

@@ -8,6 +8,7 @@
 
 #include "proxy/flow_debug.h"
 #include "proxy/flow_internal.h"
+#include "proxy/flow_metrics.h"
 #include "proxy/flow_trace.h"
 #include "proxy/session_log.h"
 #include "smtp/gate.h"
@@ -56,7 +57,8 @@ void flow_reply_format(
 static void start_tls(
     struct flow *flow, struct flow_environment *env, size_t input_left)
 {
-	metric_add(env->block, METRIC_starttls_bytes_discarded, input_left);
+	flow_count(flow, env, METRIC_starttls_used, 1);
+	flow_count(flow, env, METRIC_starttls_discarded_bytes, input_left);
 	flow_enter(flow, FLOW_STARTING_TLS);
 }
 
@@ -356,7 +358,7 @@ void flow_client_received(struct flow *flow, struct flow_environment *env,
 {
 	assert(len <= FLOW_RECEIVE_SIZE);
 	flow->octets_in += len;
-	metric_add(env->block, METRIC_client_octets_in, len);
+	flow_count(flow, env, METRIC_client_received_bytes, len);
 	if (flow->state == FLOW_LINGER) {
 		linger(flow, len);
 		return;

@@ -3,6 +3,7 @@
 
 #include "proxy/edh_budget.h"
 #include "proxy/flow_internal.h"
+#include "proxy/flow_metrics.h"
 #include "proxy/session_log.h"
 
 static struct edh_clients *clients_of(const struct flow_environment *env)
@@ -53,7 +54,7 @@ static void note_delay(struct flow *flow, const struct flow_environment *env)
 		return;
 	flow->edh.is_delayed = true;
 	flow->edh.since_ms = env->now_ms;
-	metric_add(env->block, METRIC_edh_delayed, 1);
+	flow_count(flow, env, METRIC_edh_delayed, 1);
 }
 
 static void note_refusal(struct flow *flow, const struct flow_environment *env)
@@ -62,7 +63,7 @@ static void note_refusal(struct flow *flow, const struct flow_environment *env)
 
 	edh_clients_refuse(
 	    clients, edh_clients_key(clients, &flow->peer), env->now_ms);
-	metric_add(env->block, METRIC_edh_refused, 1);
+	flow_count(flow, env, METRIC_edh_refused, 1);
 	session_log_edh_refused(flow, env);
 }
 
@@ -75,7 +76,7 @@ static enum tls_edh_verdict ask(void *argument, bool client_can_do_ecdhe)
 	case EDH_ALLOWED:
 		return TLS_EDH_ALLOW;
 	case EDH_AVOIDED:
-		metric_add(env->block, METRIC_edh_avoided, 1);
+		flow_count(flow, env, METRIC_edh_avoided, 1);
 		return TLS_EDH_WITHOUT;
 	case EDH_DELAYED:
 		note_delay(flow, env);
@@ -124,7 +125,7 @@ void flow_edh_charge(
 	    (uint32_t)spent_us, limits.client_us, env->now_ms);
 	edh_account_charge(
 	    account_of(flow, env), &limits, (uint32_t)spent_us, env->now_ms);
-	metric_add(env->block, METRIC_edh_cpu_us, (uint64_t)spent_us);
+	flow_count(flow, env, METRIC_edh_cpu_seconds, (uint64_t)spent_us);
 }
 
 bool flow_edh_was_refused(

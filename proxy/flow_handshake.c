@@ -4,6 +4,7 @@
 
 #include "proxy/flow_edh.h"
 #include "proxy/flow_internal.h"
+#include "proxy/flow_metrics.h"
 #include "proxy/session_log.h"
 #include "proxy/usdt.h"
 #include "tls/facts.h"
@@ -18,6 +19,7 @@ void flow_begin_handshake(struct flow *flow, struct flow_environment *env)
 	}
 	flow->handshake_begun_ms = env->now_ms;
 	flow->handshake_ms = -1;
+	flow->seen.tls_begun_us = env->now_us;
 	flow_edh_begin(flow, env);
 	session_log_tls_begins(flow, env);
 	flow_enter(flow, FLOW_HANDSHAKE);
@@ -51,10 +53,8 @@ static void handshake_done(struct flow *flow, struct flow_environment *env,
 	struct tls_facts facts;
 
 	flow->handshake_ms = env->now_ms - flow->handshake_begun_ms;
-	metric_add(env->block, METRIC_handshakes_done, 1);
 	tls_facts_read(flow->client.tls, &facts);
-	if (facts.resumed)
-		metric_add(env->block, METRIC_handshakes_resumed, 1);
+	flow_count_handshake(flow, env, &facts);
 	session_log_tls(flow, env);
 	usdt_handshake_done(flow->serial, facts.protocol, facts.cipher,
 	    facts.forward_secret, facts.resumed);
@@ -70,13 +70,13 @@ static void handshake_done(struct flow *flow, struct flow_environment *env,
 		flow_take(flow, env, rest, rest_len);
 }
 
-void flow_handshake_failed(struct flow *flow, struct flow_environment *env,
+/* `why`, or NULL for what TLS says of it. */
+static void failed(struct flow *flow, struct flow_environment *env,
     enum close_reason reason, const char *why)
 {
 	struct smtp_counts *counts = &flow->smtp.counts;
 
 	flow->handshake_ms = env->now_ms - flow->handshake_begun_ms;
-	metric_add(env->block, METRIC_handshakes_failed, 1);
 	session_log_tls_failed(flow, env, why);
 	usdt_handshake_failed(
 	    flow->serial, tls_fault_word(tls_session_fault(flow->client.tls)));
@@ -84,6 +84,28 @@ void flow_handshake_failed(struct flow *flow, struct flow_environment *env,
 	if (counts->ok[SMTP_VERB_STARTTLS] > 0)
 		counts->ok[SMTP_VERB_STARTTLS]--;
 	flow_end(flow, env, reason);
+}
+
+void flow_handshake_lost(struct flow *flow, struct flow_environment *env)
+{
+	flow_count_handshake_failed(flow, env, HANDSHAKE_FAILURE_EOF);
+	failed(flow, env, CLOSE_HANDSHAKE_FAILED, "lost connection");
+}
+
+void flow_handshake_timed_out(struct flow *flow, struct flow_environment *env)
+{
+	flow_count_handshake_failed(flow, env, HANDSHAKE_FAILURE_TIMED_OUT);
+	failed(flow, env, CLOSE_TIMED_OUT, "Connection timed out");
+}
+
+static void failed_in_tls(struct flow *flow, struct flow_environment *env)
+{
+	const struct tls_session *tls = flow->client.tls;
+
+	flow_count_handshake_failed(flow, env,
+	    metric_handshake_failure(
+		tls_session_fault(tls), tls_session_alert(tls)));
+	failed(flow, env, CLOSE_HANDSHAKE_FAILED, NULL);
 }
 
 /* The budget of EDH had no room; what the client sent ahead is kept. */
@@ -108,8 +130,10 @@ static enum tls_status try_handshake(struct flow *flow,
 	int64_t begun_us = cpu_now_us(env);
 	enum tls_status status =
 	    leg_handshake(&flow->client, wire, wire_len, used_out);
+	int64_t spent_us = cpu_now_us(env) - begun_us;
 
-	flow_edh_charge(flow, env, cpu_now_us(env) - begun_us);
+	flow->seen.tls_cpu_us += spent_us;
+	flow_edh_charge(flow, env, spent_us);
 	return status;
 }
 
@@ -139,7 +163,7 @@ void flow_handshake_turn(struct flow *flow, struct flow_environment *env)
 	case TLS_WANT_ROOM:
 	case TLS_CLOSED:
 	case TLS_FAILED:
-		flow_handshake_failed(flow, env, CLOSE_HANDSHAKE_FAILED, NULL);
+		failed_in_tls(flow, env);
 		break;
 	}
 	free(wire);

@@ -49,9 +49,9 @@ void flow_refuse_certificate(struct flow *flow, struct flow_environment *env);
 /* Begins a TLS handshake with the client. */
 void flow_begin_handshake(struct flow *flow, struct flow_environment *env);
 
-/* It came to nothing: `why`, or NULL for what TLS says of it. */
-void flow_handshake_failed(struct flow *flow, struct flow_environment *env,
-    enum close_reason reason, const char *why);
+/* It came to nothing: the client went away, or took too long. */
+void flow_handshake_lost(struct flow *flow, struct flow_environment *env);
+void flow_handshake_timed_out(struct flow *flow, struct flow_environment *env);
 
 /* Obeys as much of the client's plaintext as it can. Returns what it used, and
  * sets client_waits when it stopped for another reason than the end of what
@@ -76,8 +76,8 @@ void flow_backend_unreachable(
 
 /* This backend cannot serve the session: the next one is tried as soon as its
  * connection is closed. */
-void flow_try_next_backend(
-    struct flow *flow, struct flow_environment *env, const char *why);
+void flow_try_next_backend(struct flow *flow, struct flow_environment *env,
+    enum backend_phase phase, const char *why);
 
 /* The dialogue with the chosen backend begins anew. */
 void flow_opening_begin(struct flow *flow);
@@ -93,9 +93,9 @@ size_t flow_opening_input(struct flow *flow, struct flow_environment *env,
 /* Publishes and counts what a health check found. */
 void flow_finish_probe(struct flow *flow, struct flow_environment *env);
 
-/* The backend's stream ended or broke. */
+/* The backend's stream ended or broke, or its answer did not come in time. */
 void flow_backend_lost(
-    struct flow *flow, struct flow_environment *env, enum close_reason reason);
+    struct flow *flow, struct flow_environment *env, bool is_late);
 
 /* Hands what was written for builtin:sink to it, and its answer back. True when
  * anything moved. */

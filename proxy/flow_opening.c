@@ -6,6 +6,7 @@
 
 #include "proxy/flow_handover.h"
 #include "proxy/flow_internal.h"
+#include "proxy/flow_metrics.h"
 #include "proxy/session_log.h"
 #include "proxy/usdt.h"
 
@@ -85,7 +86,7 @@ static bool keeps_offer(struct flow *flow, struct flow_environment *env,
 	snprintf(why, sizeof(why),
 	    "does not offer %s, which the client was offered",
 	    smtp_keyword_name(missing));
-	flow_try_next_backend(flow, env, why);
+	flow_try_next_backend(flow, env, BACKEND_PHASE_OFFER, why);
 	return false;
 }
 
@@ -102,8 +103,8 @@ void flow_finish_probe(struct flow *flow, struct flow_environment *env)
 
 	if (!done && flow->reason != CLOSE_STOPPED)
 		publish_probe(flow, env, NULL);
-	metric_add(
-	    env->block, done ? METRIC_probes_done : METRIC_probes_failed, 1);
+	flow_count_backend(
+	    flow, env, done ? METRIC_probes_done : METRIC_probes_failed, 1);
 }
 
 static void ready(struct flow *flow, struct flow_environment *env,
@@ -121,10 +122,31 @@ static void ready(struct flow *flow, struct flow_environment *env,
 	usdt_relay_begin(flow->serial, flow_backend(flow)->name);
 }
 
+static enum backend_phase phase_of(enum smtp_opening_event event)
+{
+	switch (event) {
+	case SMTP_OPENING_START_TLS:
+	case SMTP_OPENING_NO_TLS:
+		return BACKEND_PHASE_TLS;
+	case SMTP_OPENING_NO_XCLIENT:
+		return BACKEND_PHASE_IDENTITY;
+	case SMTP_OPENING_MALFORMED:
+		return BACKEND_PHASE_MALFORMED;
+	case SMTP_OPENING_NEED_MORE:
+	case SMTP_OPENING_IDENTIFY:
+	case SMTP_OPENING_SAY:
+	case SMTP_OPENING_READY:
+	case SMTP_OPENING_REFUSED:
+		break;
+	}
+	return BACKEND_PHASE_REFUSED;
+}
+
 /* "refused the session: 554 go away"; without a reply, or behind it, `more`. */
 static void fail(struct flow *flow, struct flow_environment *env,
     const struct smtp_opening_step *step, const char *what, const char *more)
 {
+	enum backend_phase phase = phase_of(step->event);
 	char why[WHY_SIZE];
 	size_t len = step->reply_text_len < 100 ? step->reply_text_len : 100;
 
@@ -133,7 +155,7 @@ static void fail(struct flow *flow, struct flow_environment *env,
 	else
 		snprintf(why, sizeof(why), "%s: %d %.*s%s", what,
 		    step->reply_code, (int)len, step->reply_text, more);
-	flow_try_next_backend(flow, env, why);
+	flow_try_next_backend(flow, env, phase, why);
 }
 
 static void fail_without_identity(struct flow *flow,
@@ -182,7 +204,8 @@ static bool obey(struct flow *flow, struct flow_environment *env,
 		fail(flow, env, step, "refused the session", "");
 		break;
 	case SMTP_OPENING_MALFORMED:
-		flow_try_next_backend(flow, env, "sent what is no SMTP reply");
+		flow_try_next_backend(flow, env, BACKEND_PHASE_MALFORMED,
+		    "sent what is no SMTP reply");
 		break;
 	}
 	return false;

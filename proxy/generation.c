@@ -30,6 +30,27 @@ static void name_processes(struct generation *generation)
 		    sizeof(generation->workers[i].name), "%s/smtpd", name);
 }
 
+static bool claim_listeners(
+    const struct generation *generation, struct report *report)
+{
+	const struct services *services = generation->services;
+
+	for (size_t i = 0; i < services->count; i++) {
+		struct service *service = &services->services[i];
+
+		service->state_index = state_listener_claim(
+		    generation->state, service->listener->service);
+		if (service->state_index != -1)
+			continue;
+		report_add(report, REPORT_ERROR, service->listener->place,
+		    "all generations together must not have more than %d "
+		    "listeners",
+		    METRIC_LISTENERS_MAX);
+		return false;
+	}
+	return true;
+}
+
 /* The state's entry for each backend; what control finds out stays known over a
  * reload that keeps the backend. */
 static bool claim_backends(
@@ -157,6 +178,7 @@ struct generation *generation_create(uint32_t number, struct services *services,
 	name_processes(generation);
 	if (privileges_find(&generation->privileges,
 		services->configuration->settings, report) &&
+	    claim_listeners(generation, report) &&
 	    claim_backends(generation, report))
 		return generation;
 	goto free_generation;
@@ -317,5 +339,15 @@ bool generation_uses_backend(const struct generation *generation, int index)
 			if (service->backends[j].state_index == index)
 				return true;
 	}
+	return false;
+}
+
+bool generation_uses_listener(const struct generation *generation, int index)
+{
+	const struct services *services = generation->services;
+
+	for (size_t i = 0; i < services->count; i++)
+		if (services->services[i].state_index == index)
+			return true;
 	return false;
 }

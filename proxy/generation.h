@@ -73,4 +73,7 @@ void generation_kill(const struct generation *generation);
 /* Whether that entry of state->backends is of one of its services. */
 bool generation_uses_backend(const struct generation *generation, int index);
 
+/* Likewise of state->listeners. */
+bool generation_uses_listener(const struct generation *generation, int index);
+
 #endif

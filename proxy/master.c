@@ -68,6 +68,7 @@ static void destroy_shared(struct master *master)
 	name_state(master, path, sizeof(path));
 	unlink(path);
 	close(state->read_only_fd);
+	close(state->writable_fd);
 	state_close(&state);
 }
 
@@ -179,7 +180,7 @@ void master_serves(struct master *master)
 	master->terminal = NULL;
 }
 
-void master_release_backends(struct master *master)
+void master_release_names(struct master *master)
 {
 	for (int i = 0; i < STATE_BACKENDS_MAX; i++) {
 		bool is_used = master->state->backends[i].name[0] == '\0';
@@ -190,6 +191,16 @@ void master_release_backends(struct master *master)
 			is_used = generation_uses_backend(generation, i);
 		if (!is_used)
 			state_backend_release(master->state, i);
+	}
+	for (int i = 0; i < METRIC_LISTENERS_MAX; i++) {
+		bool is_used = master->state->listeners[i][0] == '\0';
+
+		for (const struct generation *generation = master->newest;
+		     generation != NULL && !is_used;
+		     generation = generation->older)
+			is_used = generation_uses_listener(generation, i);
+		if (!is_used)
+			state_listener_release(master->state, i);
 	}
 }
 

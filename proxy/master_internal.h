@@ -78,7 +78,8 @@ void master_fail(struct master *master, int64_t now_ms);
 /* The current generation has changed. */
 void master_serves(struct master *master);
 
-/* Entries of state->backends that no generation knows any more. */
-void master_release_backends(struct master *master);
+/* Entries of state->backends and state->listeners that no generation knows any
+ * more. */
+void master_release_names(struct master *master);
 
 #endif

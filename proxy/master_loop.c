@@ -137,7 +137,7 @@ static void forget_ended_generations(struct master *master)
 		}
 		*link = generation->older;
 		generation_destroy(&generation);
-		master_release_backends(master);
+		master_release_names(master);
 	}
 }
 

@@ -166,7 +166,7 @@ bool reload_begin(struct master *master, struct services *services,
 	if (generation == NULL) {
 		services_destroy(&services);
 		log_destroy(&log);
-		master_release_backends(master);
+		master_release_names(master);
 		return false;
 	}
 	/* A bind that fails behind it leaves the keys changed, at worst: those
@@ -176,7 +176,7 @@ bool reload_begin(struct master *master, struct services *services,
 	    !sockets_bind(
 		master->sockets, services, generation->worker_count, report)) {
 		generation_destroy(&generation);
-		master_release_backends(master);
+		master_release_names(master);
 		return false;
 	}
 	master->rotate_at_s = 0;

@@ -241,9 +241,10 @@ static struct io_uring_sqe *take(struct ring *ring)
 }
 
 /* Preparing clears the tag, so it is set last. */
-static bool tag(struct io_uring_sqe *sqe, struct op op)
+static bool tag(struct ring *ring, struct io_uring_sqe *sqe, struct op op)
 {
 	io_uring_sqe_set_data64(sqe, op_pack(op));
+	ring->submissions++;
 	return true;
 }
 
@@ -258,7 +259,7 @@ bool ring_accept(struct ring *ring, int fd, struct op op)
 	io_uring_prep_multishot_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
 	if (ring->features.accept_poll_first)
 		sqe->ioprio |= ACCEPT_POLL_FIRST;
-	return tag(sqe, op);
+	return tag(ring, sqe, op);
 }
 
 bool ring_accept_one(struct ring *ring, int fd, struct op op)
@@ -268,7 +269,7 @@ bool ring_accept_one(struct ring *ring, int fd, struct op op)
 	if (sqe == NULL)
 		return false;
 	io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_CLOEXEC);
-	return tag(sqe, op);
+	return tag(ring, sqe, op);
 }
 
 bool ring_receive(struct ring *ring, int fd, struct op op)
@@ -280,7 +281,7 @@ bool ring_receive(struct ring *ring, int fd, struct op op)
 	io_uring_prep_recv(sqe, fd, NULL, RING_BUFFER_SIZE, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = RING_BUFFER_GROUP;
-	return tag(sqe, op);
+	return tag(ring, sqe, op);
 }
 
 bool ring_receive_into(
@@ -291,7 +292,7 @@ bool ring_receive_into(
 	if (sqe == NULL)
 		return false;
 	io_uring_prep_recv(sqe, fd, data, size, 0);
-	return tag(sqe, op);
+	return tag(ring, sqe, op);
 }
 
 bool ring_send(
@@ -302,7 +303,7 @@ bool ring_send(
 	if (sqe == NULL)
 		return false;
 	io_uring_prep_send(sqe, fd, data, len, MSG_NOSIGNAL);
-	return tag(sqe, op);
+	return tag(ring, sqe, op);
 }
 
 bool ring_connect(struct ring *ring, int fd, const struct sockaddr *address,
@@ -313,7 +314,7 @@ bool ring_connect(struct ring *ring, int fd, const struct sockaddr *address,
 	if (sqe == NULL)
 		return false;
 	io_uring_prep_connect(sqe, fd, address, address_len);
-	return tag(sqe, op);
+	return tag(ring, sqe, op);
 }
 
 bool ring_cancel(struct ring *ring, struct op target)
@@ -325,7 +326,7 @@ bool ring_cancel(struct ring *ring, struct op target)
 		return false;
 	io_uring_prep_cancel64(sqe, op_pack(target), 0);
 	op.kind = OP_CANCEL;
-	return tag(sqe, op);
+	return tag(ring, sqe, op);
 }
 
 bool ring_close(struct ring *ring, int fd)
@@ -335,7 +336,7 @@ bool ring_close(struct ring *ring, int fd)
 	if (sqe == NULL)
 		return false;
 	io_uring_prep_close(sqe, fd);
-	return tag(sqe, (struct op){.kind = OP_CLOSE});
+	return tag(ring, sqe, (struct op){.kind = OP_CLOSE});
 }
 
 static bool overflow_began(struct ring *ring)

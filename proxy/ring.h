@@ -34,7 +34,8 @@ struct ring {
 	struct io_uring_buf_ring *provided; /* shared with the kernel */
 	uint8_t *memory; /* RING_BUFFER_COUNT times RING_BUFFER_SIZE */
 	struct ring_features features;
-	bool overflowing; /* seen, and not over yet */
+	bool overflowing;     /* seen, and not over yet */
+	uint64_t submissions; /* so far */
 };
 
 struct ring_options {

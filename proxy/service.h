@@ -45,8 +45,9 @@ struct service_address {
 struct service {
 	const struct listener *listener;
 	const struct settings *settings; /* listener's */
-	char log_name[128];		 /* syslog_name + "/smtpd" */
-	unsigned tls_log; /* smtpd_tls_loglevel (conf/loglevel.h) */
+	int state_index;    /* in state->listeners; set by the master */
+	char log_name[128]; /* syslog_name + "/smtpd" */
+	unsigned tls_log;   /* smtpd_tls_loglevel (conf/loglevel.h) */
 	struct smtp_policy policy;
 	bool wrappermode;
 	struct tls_context *tls;	/* NULL: no TLS on this listener */

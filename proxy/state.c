@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STATE_MAGIC 0x706f737465726e31u /* "postern1" */
@@ -20,19 +21,8 @@
 #define READ_TRIES_AT_ONCE 1000
 #define READ_TRIES_MAX	   20000
 
-static const struct {
-	const char *name, *help;
-	bool is_gauge;
-} metrics[METRIC_COUNT] = {
-#define COUNTER(name, help) {#name, help, false},
-#define GAUGE(name, help)   {#name, help, true},
-#include "proxy/metrics.def"
-#undef COUNTER
-#undef GAUGE
-};
-
-_Static_assert(sizeof(struct state_block) == STATE_PAGE_SIZE,
-    "a block is one page: its owner alone may write there");
+_Static_assert(sizeof(struct state_block) % STATE_PAGE_SIZE == 0,
+    "a block is whole pages: its owner alone may write there");
 _Static_assert(offsetof(struct state, backends) % STATE_PAGE_SIZE == 0 &&
 		   offsetof(struct state, blocks) % STATE_PAGE_SIZE == 0,
     "each writer's part starts with a page");
@@ -43,9 +33,12 @@ static struct state *map_new(int fd, const char *temporary, const char *path)
 {
 	struct state *state;
 
-	/* Not sparse: a full file system would be a SIGBUS in some worker. */
-	errno = posix_fallocate(fd, 0, sizeof(*state));
-	if (errno != 0 || fchmod(fd, 0644) != 0)
+	if (ftruncate(fd, sizeof(*state)) != 0 || fchmod(fd, 0644) != 0)
+		return NULL;
+	/* No holes where somebody writes: a full file system would be a SIGBUS.
+	 * Those of the blocks are filled when they are claimed. */
+	errno = posix_fallocate(fd, 0, offsetof(struct state, blocks));
+	if (errno != 0)
 		return NULL;
 	state = mmap(
 	    NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -53,6 +46,8 @@ static struct state *map_new(int fd, const char *temporary, const char *path)
 		return NULL;
 	state->magic = STATE_MAGIC;
 	state->layout = sizeof(*state);
+	state->started_s = (int64_t)time(NULL);
+	state->writable_fd = fd;
 	state->read_only_fd = open(temporary, O_RDONLY | O_CLOEXEC);
 	if (state->read_only_fd == -1)
 		goto unmap;
@@ -111,9 +106,10 @@ struct state *state_create(const char *path)
 		return NULL;
 	state = map_new(fd, temporary, path);
 	cause = errno;
-	if (state == NULL)
+	if (state == NULL) {
 		unlink(temporary);
-	close(fd);
+		close(fd);
+	}
 	errno = cause;
 	return state;
 }
@@ -170,7 +166,22 @@ bool state_confine(
 	       take_away(state, offsetof(struct state, blocks), own_from, fd) &&
 	       take_away(state, own_to, sizeof(*state), fd);
 	close(fd);
+	close(state->writable_fd);
 	return done;
+}
+
+/* Fills the holes of the file where this block will be written to. */
+static bool take_room(
+    const struct state *state, const struct state_block *block, bool sessions)
+{
+	off_t from = (const char *)block - (const char *)state;
+	size_t size =
+	    sessions ? sizeof(*block) : offsetof(struct state_block, sessions);
+
+	if (state->writable_fd == -1)
+		return true;
+	errno = posix_fallocate(state->writable_fd, from, (off_t)size);
+	return errno == 0;
 }
 
 struct state_block *state_block_claim(struct state *state, enum state_role role,
@@ -183,27 +194,130 @@ struct state_block *state_block_claim(struct state *state, enum state_role role,
 		if (atomic_load(&state->blocks[i].role) != STATE_FREE)
 			continue;
 		block = &state->blocks[i];
-		if (i >= atomic_load(&state->block_count))
-			atomic_store(&state->block_count, i + 1);
 	}
-	if (block == NULL)
+	errno = EAGAIN;
+	if (block == NULL || !take_room(state, block, role == STATE_WORKER))
 		return NULL;
+	if (block >= &state->blocks[atomic_load(&state->block_count)])
+		atomic_store(
+		    &state->block_count, (uint32_t)(block - state->blocks) + 1);
 	atomic_store(&block->generation, generation);
 	atomic_store(&block->index, index);
 	atomic_store(&block->role, role);
 	return block;
 }
 
+static void clear_gauges(struct state_block *block)
+{
+	for (size_t i = 0; i < METRIC_COUNT; i++) {
+		const struct metric_family *family = &metric_families[i];
+		size_t count = (size_t)family->values[0] * family->values[1];
+
+		if (family->storage != METRIC_CELLS ||
+		    family->type != METRIC_GAUGE)
+			continue;
+		for (size_t j = 0; j < count; j++)
+			atomic_store(&block->cells[family->first_cell + j], 0);
+	}
+}
+
+/* Their writer may have died in the middle. */
+static void clear_sessions(struct state_block *block)
+{
+	uint32_t count = atomic_load(&block->session_count);
+
+	for (uint32_t i = 0; i < count && i < STATE_SESSIONS_MAX; i++) {
+		struct state_session *session = &block->sessions[i];
+
+		session->serial = 0;
+		atomic_store(&session->sequence,
+		    (atomic_load(&session->sequence) | 1) + 1);
+	}
+	atomic_store(&block->session_count, 0);
+}
+
 void state_block_release(struct state_block *block)
 {
-	for (size_t i = 0; i < METRIC_COUNT; i++)
-		if (metrics[i].is_gauge)
-			atomic_store(&block->metrics[i], 0);
-	for (size_t i = 0; i < STATE_LISTENERS_MAX; i++)
-		atomic_store(&block->sessions[i], 0);
+	clear_gauges(block);
+	clear_sessions(block);
 	atomic_store(&block->accepting, 0);
 	atomic_store(&block->pid, 0);
 	atomic_store(&block->role, STATE_FREE);
+}
+
+/* What was counted for a name that goes is from now on that of names that are
+ * gone, so that totals stay and the next name begins with nothing. Nobody
+ * writes to these cells any more. */
+static void forget_cells(
+    struct state_block *block, const struct metric_family *family, size_t index)
+{
+	size_t count = (size_t)family->values[1] * family->cells;
+	_Atomic uint64_t *from =
+	    &block->cells[family->first_cell + index * count];
+	_Atomic uint64_t *to =
+	    &block->cells[family->first_cell +
+			  (size_t)(family->values[0] - 1) * count];
+
+	for (size_t i = 0; i < count; i++) {
+		atomic_fetch_add(&to[i], atomic_load(&from[i]));
+		atomic_store(&from[i], 0);
+	}
+}
+
+static void forget_values(
+    struct state *state, enum metric_label label, size_t index)
+{
+	uint32_t blocks = atomic_load(&state->block_count);
+
+	for (size_t i = 0; i < METRIC_COUNT; i++) {
+		const struct metric_family *family = &metric_families[i];
+
+		if (family->storage != METRIC_CELLS ||
+		    family->labels[0] != label)
+			continue;
+		for (uint32_t j = 0; j < blocks; j++)
+			forget_cells(&state->blocks[j], family, index);
+	}
+}
+
+/* Likewise its rows: nobody looks for a key with the name of one that is gone.
+ */
+static void forget_rows(struct state *state, int listener)
+{
+	uint32_t blocks = atomic_load(&state->block_count);
+
+	for (uint32_t i = 0; i < blocks; i++) {
+		struct state_block *block = &state->blocks[i];
+		uint32_t count = atomic_load(&block->row_count);
+
+		for (uint32_t j = 1; j < count; j++)
+			if (block->rows[j].key.listener == listener)
+				block->rows[j].key.listener =
+				    METRIC_LISTENERS_MAX;
+	}
+}
+
+int state_listener_claim(struct state *state, const char *name)
+{
+	int unused = -1;
+
+	for (int i = METRIC_LISTENERS_MAX - 1; i >= 0; i--) {
+		if (state->listeners[i][0] == '\0')
+			unused = i;
+		else if (strcmp(state->listeners[i], name) == 0)
+			return i;
+	}
+	if (unused != -1)
+		snprintf(state->listeners[unused],
+		    sizeof(state->listeners[unused]), "%s", name);
+	return unused;
+}
+
+void state_listener_release(struct state *state, int index)
+{
+	forget_values(state, METRIC_LABEL_LISTENER, (size_t)index);
+	forget_rows(state, index);
+	memset(state->listeners[index], 0, sizeof(state->listeners[index]));
 }
 
 int state_backend_claim(struct state *state, const char *name)
@@ -229,6 +343,7 @@ void state_backend_release(struct state *state, int index)
 	struct state_backend *backend = &state->backends[index];
 	uint32_t sequence = atomic_load(&backend->sequence);
 
+	forget_values(state, METRIC_LABEL_BACKEND, (size_t)index);
 	/* The sequence goes on, so that no reader takes the next backend here
 	 * for the one that it has read before. */
 	atomic_store(&backend->sequence, sequence | 1);
@@ -298,30 +413,4 @@ void state_backend_publish(
 	}
 	atomic_store_explicit(
 	    &backend->sequence, sequence + 2, memory_order_release);
-}
-
-uint64_t state_metric_total(const struct state *state, enum metric metric)
-{
-	uint32_t count = atomic_load(&state->block_count);
-	uint64_t total = 0;
-
-	for (uint32_t i = 0; i < count && i < STATE_BLOCKS_MAX; i++)
-		total += atomic_load_explicit(
-		    &state->blocks[i].metrics[metric], memory_order_relaxed);
-	return total;
-}
-
-const char *metric_name(enum metric metric)
-{
-	return metrics[metric].name;
-}
-
-const char *metric_help(enum metric metric)
-{
-	return metrics[metric].help;
-}
-
-bool metric_is_gauge(enum metric metric)
-{
-	return metrics[metric].is_gauge;
 }

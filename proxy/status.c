@@ -3,10 +3,16 @@
 
 #include <inttypes.h>
 
-static uint64_t metric_of(const struct state_block *block, enum metric metric)
+static uint64_t gauge_of(const struct state_block *block, enum metric metric)
 {
-	return atomic_load_explicit(
-	    &block->metrics[metric], memory_order_relaxed);
+	const struct metric_family *family = &metric_families[metric];
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < family->values[0]; i++)
+		sum +=
+		    atomic_load_explicit(&block->cells[family->first_cell + i],
+			memory_order_relaxed);
+	return sum;
 }
 
 static void print_block(FILE *out, const struct state_block *block)
@@ -26,8 +32,8 @@ static void print_block(FILE *out, const struct state_block *block)
 		    "worker %u pid %d generation %u sessions %" PRIu64
 		    " buffers %" PRIu64 "\n",
 		    index, pid, generation,
-		    metric_of(block, METRIC_sessions_open),
-		    metric_of(block, METRIC_buffers_in_use));
+		    gauge_of(block, METRIC_sessions_open),
+		    gauge_of(block, METRIC_buffers_in_use));
 		return;
 	case STATE_CONTROL:
 		fprintf(out, "control pid %d generation %u\n", pid, generation);
@@ -53,11 +59,26 @@ static void print_backend(FILE *out, const struct state_backend *backend)
 	fputc('\n', out);
 }
 
+static void print_total(
+    FILE *out, const struct state *state, enum metric metric)
+{
+	const struct metric_family *family = &metric_families[metric];
+	uint64_t total = state_metric_total(state, metric);
+
+	if (family->storage == METRIC_COMPUTED ||
+	    family->type == METRIC_HISTOGRAM)
+		return;
+	if (family->unit == METRIC_SECONDS)
+		fprintf(out, "%s %" PRIu64 ".%06u\n", family->symbol,
+		    total / 1000000, (unsigned)(total % 1000000));
+	else
+		fprintf(out, "%s %" PRIu64 "\n", family->symbol, total);
+}
+
 static void print_counters(FILE *out, const struct state *state)
 {
 	for (int i = 0; i < METRIC_COUNT; i++)
-		fprintf(out, "%s %" PRIu64 "\n", metric_name((enum metric)i),
-		    state_metric_total(state, (enum metric)i));
+		print_total(out, state, (enum metric)i);
 	fprintf(out, "generation %u\n", atomic_load(&state->generation));
 	fprintf(out, "worker_restarts %" PRIu64 "\n",
 	    atomic_load(&state->worker_restarts));

@@ -18,12 +18,12 @@
 /* How often a full log is tried again. */
 #define LOG_RETRY_MS 200
 
-int64_t worker_now_ms(void)
+int64_t worker_now_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static void await_command(struct worker *worker)
@@ -103,14 +103,17 @@ static void completed(
 static void drain_completions(struct worker *worker)
 {
 	struct ring_completion completions[COMPLETIONS_AT_ONCE];
-	unsigned taken;
+	unsigned taken, sum = 0;
 
 	do {
 		taken = ring_completions(
 		    &worker->ring, completions, COMPLETIONS_AT_ONCE);
 		for (unsigned i = 0; i < taken; i++)
 			completed(worker, &completions[i]);
+		sum += taken;
 	} while (taken == COMPLETIONS_AT_ONCE);
+	metric_observe(worker->env.block, METRIC_ring_wait_completions,
+	    worker_role(worker), sum);
 }
 
 static void run_deadlines(struct worker *worker)
@@ -134,8 +137,9 @@ static void run_deadlines(struct worker *worker)
  * first. */
 static void run_handshakes(struct worker *worker)
 {
-	int64_t until_ms =
-	    worker_now_ms() + worker->settings->proxy_handshake_turn_time_ms;
+	int64_t until_us =
+	    worker_now_us() +
+	    worker->settings->proxy_handshake_turn_time_ms * 1000;
 	struct connection *connection;
 
 	do {
@@ -145,7 +149,7 @@ static void run_handshakes(struct worker *worker)
 			return;
 		flow_handshake_turn(&connection->flow, &worker->env);
 		worker_advance(worker, connection);
-	} while (worker_now_ms() < until_ms);
+	} while (worker_now_us() < until_us);
 }
 
 static void run_queue(struct worker *worker, enum connection_queue queue)
@@ -232,9 +236,11 @@ static void turn(struct worker *worker)
 	worker_probe_start_due(worker);
 	worker_accept_leave(worker);
 	worker_accept_arm(worker);
-	atomic_store_explicit(
-	    &worker->env.block->metrics[METRIC_buffers_in_use],
-	    buffer_pool_in_use(&worker->env.buffers), memory_order_relaxed);
+	metric_set_for(worker->env.block, METRIC_buffers_in_use,
+	    worker_role(worker), buffer_pool_in_use(&worker->env.buffers));
+	metric_set_for(worker->env.block, METRIC_buffers_free,
+	    worker_role(worker), worker->env.buffers.free_count);
+	worker_usage_count(worker);
 }
 
 static void write_log(struct worker *worker, bool *is_full_out)
@@ -244,21 +250,27 @@ static void write_log(struct worker *worker, bool *is_full_out)
 	    log_take_lost(worker->env.log));
 }
 
+static void read_clocks(struct worker *worker)
+{
+	worker->env.now_us = worker_now_us();
+	worker->env.now_ms = worker->env.now_us / 1000;
+	worker->env.now_s = (int64_t)time(NULL);
+}
+
 static void loop(struct worker *worker)
 {
 	bool log_is_full;
 
 	await_command(worker);
 	for (;;) {
-		worker->env.now_ms = worker_now_ms();
-		worker->env.now_s = (int64_t)time(NULL);
+		read_clocks(worker);
 		turn(worker);
 		write_log(worker, &log_is_full);
 		if (is_over(worker))
 			return;
 		if (ring_wait(&worker->ring, wait_ms(worker, log_is_full)))
-			metric_add(
-			    worker->env.block, METRIC_completion_overflows, 1);
+			metric_add_for(worker->env.block, METRIC_ring_overflows,
+			    worker_role(worker), 1);
 	}
 }
 
@@ -299,8 +311,8 @@ static bool init_environment(struct worker *worker)
 	    .edh_accounts = calloc(
 		options->services->count + 1, sizeof(struct edh_account)),
 	    .cpu_now_us = cpu_now_us,
-	    .now_ms = worker_now_ms(),
 	};
+	read_clocks(worker);
 	worker->leave_at_ms = DEADLINE_NONE;
 	worker->stop_at_ms = DEADLINE_NONE;
 	return worker->env.edh_accounts != NULL &&
@@ -381,15 +393,18 @@ int worker_run(const struct worker_options *options)
 	worker->options = options;
 	worker->settings = options->services->configuration->settings;
 	worker->ring.uring.ring_fd = -1;
+	worker->usage.memory_fd = -1;
 	ready = init_environment(worker) && init_sessions(worker) &&
 		init_ring(worker);
 	if (ready) {
 		if (!options->is_control)
 			session_log_begin(options->services, options->log);
+		worker_usage_init(worker);
 		worker_probe_init(worker);
 		confine(worker);
 		loop(worker);
 	}
+	worker_usage_finish(worker);
 	finish(worker);
 	log_flush(options->log);
 	free(worker);

@@ -111,7 +111,8 @@ void worker_accept_arm(struct worker *worker)
 }
 
 /* Sessions of this listener in all workers of our generation. */
-static uint64_t sessions_of(const struct worker *worker, uint32_t service)
+static uint64_t sessions_of(
+    const struct worker *worker, const struct service *service)
 {
 	const struct state *state = worker->env.state;
 	const struct state_block *own = worker->options->block;
@@ -119,7 +120,10 @@ static uint64_t sessions_of(const struct worker *worker, uint32_t service)
 	    atomic_load_explicit(&own->generation, memory_order_relaxed);
 	uint64_t sum = 0;
 
-	for (size_t i = 0; i < STATE_BLOCKS_MAX; i++) {
+	size_t cell = METRIC_CELL_sessions_open + (size_t)service->state_index;
+	uint32_t count = atomic_load(&state->block_count);
+
+	for (uint32_t i = 0; i < count; i++) {
 		const struct state_block *block = &state->blocks[i];
 
 		if (atomic_load_explicit(&block->role, memory_order_relaxed) !=
@@ -128,28 +132,31 @@ static uint64_t sessions_of(const struct worker *worker, uint32_t service)
 		if (atomic_load_explicit(
 			&block->generation, memory_order_relaxed) == generation)
 			sum += atomic_load_explicit(
-			    &block->sessions[service], memory_order_relaxed);
+			    &block->cells[cell], memory_order_relaxed);
 	}
 	return sum;
 }
 
-static bool is_full(const struct worker *worker, uint8_t service)
+static enum limit limit_reached(
+    const struct worker *worker, const struct service *service)
 {
-	int64_t maxproc =
-	    worker->options->services->services[service].listener->maxproc;
+	int64_t maxproc = service->listener->maxproc;
 
 	if (worker->connections.in_use >= worker->session_limit)
-		return true;
-	return maxproc > 0 && sessions_of(worker, service) >= (uint64_t)maxproc;
+		return LIMIT_SESSIONS;
+	return maxproc > 0 && sessions_of(worker, service) >= (uint64_t)maxproc
+		   ? LIMIT_LISTENER
+		   : LIMIT_NONE;
 }
 
 static void begin_session(struct worker *worker, uint32_t index, int fd)
 {
-	uint8_t service = worker->acceptors[index].service;
-	_Atomic uint32_t *gauge = &worker->options->block->sessions[service];
+	const struct service *service =
+	    &worker->options->services
+		 ->services[worker->acceptors[index].service];
 	struct sockaddr_storage peer = {0};
 	socklen_t peer_len = sizeof(peer);
-	bool full = is_full(worker, service);
+	enum limit limit = limit_reached(worker, service);
 	struct connection *connection;
 
 	/* It may be gone already. */
@@ -159,20 +166,17 @@ static void begin_session(struct worker *worker, uint32_t index, int fd)
 	}
 	connection = connection_take(&worker->connections);
 	if (connection == NULL) {
-		metric_add(worker->env.block, METRIC_sessions_refused, 1);
+		metric_add_for(
+		    worker->env.block, METRIC_sessions_refused, LIMIT_SLOTS, 1);
 		close(fd);
 		return;
 	}
 	connection->client_fd = fd;
-	connection->listener = service;
 	worker_read_local(fd, &connection->flow);
-	metric_add(worker->env.block, METRIC_descriptors_open, 1);
-	atomic_store_explicit(gauge,
-	    atomic_load_explicit(gauge, memory_order_relaxed) + 1,
-	    memory_order_relaxed);
-	flow_begin(&connection->flow, &worker->env,
-	    &worker->options->services->services[service],
-	    (const struct sockaddr *)&peer, full);
+	metric_add_for(
+	    worker->env.block, METRIC_descriptors_open, worker_role(worker), 1);
+	flow_begin(&connection->flow, &worker->env, service,
+	    (const struct sockaddr *)&peer, limit);
 	worker_advance(worker, connection);
 }
 
@@ -182,7 +186,8 @@ static void pause_accept(struct worker *worker, int error)
 
 	worker->accept_paused = true;
 	worker->accept_again_ms = now_ms + ACCEPT_PAUSE_MS;
-	metric_add(worker->env.block, METRIC_descriptors_exhausted, 1);
+	metric_add_for(worker->env.block, METRIC_descriptors_exhausted,
+	    worker_role(worker), 1);
 	if (worker->exhaustion_told_ms != 0 &&
 	    now_ms - worker->exhaustion_told_ms < EXHAUSTION_TOLD_EVERY_MS)
 		return;

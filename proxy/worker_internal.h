@@ -11,8 +11,6 @@
 #include "proxy/ring.h"
 #include "proxy/worker.h"
 
-#define WORKER_NO_LISTENER 255
-
 struct acceptor {
 	int fd;
 	uint8_t service;
@@ -28,6 +26,14 @@ struct probe {
 	uint8_t backend_index;
 	bool running;
 	int64_t next_ms;
+};
+
+/* What was told of the process's own consumption. */
+struct worker_usage {
+	int memory_fd; /* /proc/self/statm, which a sandbox hides; -1: none */
+	int64_t next_ms;
+	uint64_t cpu_us;
+	uint64_t submissions;
 };
 
 struct worker {
@@ -50,10 +56,23 @@ struct worker {
 	int64_t exhaustion_told_ms;
 	struct probe probes[STATE_BACKENDS_MAX];
 	size_t probe_count;
+	struct worker_usage usage;
 };
 
 /* CLOCK_MONOTONIC. */
-int64_t worker_now_ms(void);
+int64_t worker_now_us(void);
+
+/* The value of the label PROCESS. */
+static inline size_t worker_role(const struct worker *worker)
+{
+	return worker->options->is_control ? METRIC_PROCESS_CONTROL
+					   : METRIC_PROCESS_WORKER;
+}
+
+/* What the process itself uses, once in a while: worker_usage.c. */
+void worker_usage_init(struct worker *worker);
+void worker_usage_count(struct worker *worker);
+void worker_usage_finish(struct worker *worker);
 
 void worker_accept_init(struct worker *worker);
 /* Arms what is wanted and not armed. */

@@ -48,7 +48,7 @@ static void start(struct worker *worker, struct probe *probe)
 	if (connection == NULL)
 		return;
 	probe->running = true;
-	connection->listener = WORKER_NO_LISTENER;
+	connection->is_probe = true;
 	flow_begin_probe(&connection->flow, &worker->env, probe->service,
 	    probe->backend_index);
 	worker_advance(worker, connection);

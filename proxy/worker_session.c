@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/flow_metrics.h"
 #include "proxy/worker_internal.h"
 
 #define CLIENT_OPS (FLOW_WANT_CLIENT_RECV | FLOW_WANT_CLIENT_SEND)
@@ -31,31 +32,25 @@ static void close_descriptor(struct worker *worker, int *fd)
 	if (!ring_close(&worker->ring, *fd))
 		close(*fd);
 	*fd = -1;
-	metric_add(worker->env.block, METRIC_descriptors_open, (uint64_t)-1);
+	metric_add_for(worker->env.block, METRIC_descriptors_open,
+	    worker_role(worker), (uint64_t)-1);
 	worker->accept_paused = false;
 }
 
 static void release(struct worker *worker, struct connection *connection)
 {
-	uint8_t listener = connection->listener;
+	uint32_t slot = connection_slot(&worker->connections, connection);
 
 	if (connection->armed != 0 || connection->queued != 0)
 		return;
 	close_descriptor(worker, &connection->client_fd);
 	close_descriptor(worker, &connection->backend_fd);
-	deadlines_set(&worker->deadlines,
-	    connection_slot(&worker->connections, connection), DEADLINE_NONE);
+	deadlines_set(&worker->deadlines, slot, DEADLINE_NONE);
 	flow_finish(&connection->flow, &worker->env);
-	if (listener == WORKER_NO_LISTENER) {
+	if (connection->is_probe)
 		worker_probe_done(worker, &connection->flow);
-	} else {
-		_Atomic uint32_t *gauge =
-		    &worker->options->block->sessions[listener];
-
-		atomic_store_explicit(gauge,
-		    atomic_load_explicit(gauge, memory_order_relaxed) - 1,
-		    memory_order_relaxed);
-	}
+	else
+		flow_publish(&connection->flow, &worker->env, slot);
 	connection_release(&worker->connections, connection);
 }
 
@@ -123,7 +118,8 @@ static bool arm_connect(struct worker *worker, struct connection *connection)
 			setsockopt(
 			    fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		connection->backend_fd = fd;
-		metric_add(worker->env.block, METRIC_descriptors_open, 1);
+		metric_add_for(worker->env.block, METRIC_descriptors_open,
+		    worker_role(worker), 1);
 	}
 	if (!ring_connect(&worker->ring, connection->backend_fd,
 		(const struct sockaddr *)&backend->address,
@@ -264,6 +260,9 @@ void worker_advance(struct worker *worker, struct connection *connection)
 		connection_enqueue(
 		    &worker->connections, CONNECTION_FOR_RING, connection);
 	update_deadline(worker, connection);
+	if (!connection->is_probe && flow_is_to_publish(flow))
+		flow_publish(flow, &worker->env,
+		    connection_slot(&worker->connections, connection));
 }
 
 static unsigned want_of(enum op_kind kind)
@@ -388,7 +387,8 @@ void worker_session_completed(struct worker *worker, struct op op,
 	    connection_find(&worker->connections, op);
 
 	if (connection == NULL) {
-		metric_add(worker->env.block, METRIC_late_completions, 1);
+		metric_add_for(worker->env.block, METRIC_ring_late_completions,
+		    worker_role(worker), 1);
 		if ((completion->flags & IORING_CQE_F_BUFFER) != 0)
 			ring_give_back(&worker->ring, completion);
 		return;

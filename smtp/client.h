@@ -16,7 +16,17 @@
 /* How much of one line may be dropped before it is no longer a mistake. */
 #define SMTP_SKIPPED_MAX 65536
 
+/* What happened around STARTTLS and is to be counted; whoever counts it sets it
+ * back to zeros. */
+struct smtp_tls_events {
+	uint16_t offered;      /* answers to EHLO */
+	uint16_t repeated;     /* STARTTLS in TLS */
+	uint16_t refused;      /* commands in clear where TLS is a must */
+	uint16_t ehlo_missing; /* behind STARTTLS, before another command */
+};
+
 struct smtp_client {
+	struct smtp_tls_events tls_events;
 	struct smtp_counts counts;
 	/* The last command, for "lost connection after …"; valid if `spoke`. */
 	enum smtp_verb last;

@@ -141,6 +141,8 @@ static bool greet(struct turn *turn)
 		return true;
 	}
 	struct smtp_ehlo_view view = view_of(turn);
+	if (view.offer_starttls)
+		client->tls_events.offered++;
 	client->offered = smtp_ehlo_shown(turn->offer, &view);
 	client->offered_size = (client->offered >> SMTP_KEYWORD_SIZE & 1) != 0
 				   ? smtp_ehlo_size(turn->offer)
@@ -159,6 +161,7 @@ static bool start_tls(struct turn *turn)
 		return false;
 	}
 	if (turn->client->tls) {
+		turn->client->tls_events.repeated++;
 		reply(turn, "554 5.5.1 Error: TLS already active");
 		return false;
 	}
@@ -261,6 +264,15 @@ static bool needs_backend(const struct turn *turn)
 	       verb == SMTP_VERB_VRFY || verb == SMTP_VERB_ETRN;
 }
 
+/* RFC 3207, 4.2: behind STARTTLS comes EHLO, once more. */
+static bool forgets_ehlo(const struct turn *turn)
+{
+	enum smtp_verb verb = turn->command.verb;
+	return turn->client->tls && verb != SMTP_VERB_EHLO &&
+	       verb != SMTP_VERB_HELO &&
+	       turn->client->counts.ok[SMTP_VERB_STARTTLS] > 0;
+}
+
 /* RFC 2920, 3.1. Without EHLO there is no right to pipeline at all. Returns
  * whether the session must end. */
 static bool pipelines_improperly(struct turn *turn)
@@ -330,6 +342,8 @@ static void obey_line(struct turn *turn)
 	}
 	if (needs_backend(turn)) {
 		note_helo_to_come(turn);
+		if (forgets_ehlo(turn))
+			client->tls_events.ehlo_missing++;
 		turn->step->event = SMTP_GATE_BACKEND;
 		turn->step->used = 0;
 		return;
@@ -343,6 +357,7 @@ static void obey_line(struct turn *turn)
 	if (!client->tls && turn->policy->tls_level == SMTP_TLS_ENCRYPT &&
 	    !precedes_tls(verb)) {
 		count_error(client);
+		client->tls_events.refused++;
 		reply(turn, "530 5.7.0 Must issue a STARTTLS command first");
 		if (brings_octets(&turn->command))
 			close_because(turn, SMTP_END_CLIENT_BAD_BDAT);

@@ -104,6 +104,8 @@ static void answer_ehlo(struct smtp_turn *turn, size_t reply_len)
 	    .hide_auth = smtp_client_hides_auth(turn->client, turn->policy),
 	    .discarded = turn->policy->discarded_keywords,
 	};
+	if (view.offer_starttls)
+		client->tls_events.offered++;
 	client->offered = smtp_ehlo_shown(&ehlo, &view);
 	client->offered_size = (client->offered >> SMTP_KEYWORD_SIZE & 1) != 0
 				   ? smtp_ehlo_size(&ehlo)

@@ -64,6 +64,11 @@ static void note_improper_pipelining(struct smtp_turn *turn)
 
 static void refuse(struct smtp_turn *turn, size_t used, enum smtp_answer answer)
 {
+	struct smtp_tls_events *events = &turn->client->tls_events;
+	if (answer == SMTP_ANSWER_STARTTLS_ACTIVE)
+		events->repeated++;
+	if (answer == SMTP_ANSWER_STARTTLS_FIRST)
+		events->refused++;
 	note_error(turn->client);
 	smtp_turn_use(turn, used);
 	smtp_turn_answer(turn, answer);
@@ -78,6 +83,8 @@ static void pass(struct smtp_turn *turn, size_t used, enum smtp_due due)
 static void refuse_bdat(struct smtp_turn *turn,
     const struct smtp_command *command, size_t used, enum smtp_answer answer)
 {
+	if (answer == SMTP_ANSWER_STARTTLS_FIRST)
+		turn->client->tls_events.refused++;
 	note_error(turn->client);
 	smtp_content_discard_bdat(turn, command, used, answer);
 }

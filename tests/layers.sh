@@ -85,7 +85,7 @@ unnamed() {
 }
 
 check 'the README has each counter' \
-	"$(unnamed 'COUNTER|GAUGE' proxy/metrics.def)"
+	"$(unnamed 'COUNTER|GAUGE|ROWS' proxy/metrics.def)"
 check 'the README has each reason' \
 	"$(unnamed CLOSE_REASON proxy/close_reason.def)"
 

@@ -180,6 +180,13 @@ static void describe_own(SSL *ssl, struct tls_algorithm *out)
 		describe_signature(X509_get0_pubkey(own), digest_nid, out);
 }
 
+/* Hybrids are named after both of their halves: X25519MLKEM768. */
+static bool is_post_quantum(const char *group)
+{
+	return strcasestr(group, "mlkem") != NULL ||
+	       strcasestr(group, "kyber") != NULL;
+}
+
 /* OpenSSL tells neither group nor signature of a session that was resumed. */
 static void read_signature_12(SSL *ssl, struct tls_facts *facts)
 {
@@ -264,6 +271,7 @@ void tls_facts_read(
 		read_exchange_12(ssl, facts_out);
 		read_signature_12(ssl, facts_out);
 	}
+	facts_out->post_quantum = is_post_quantum(facts_out->key_exchange.name);
 	ERR_clear_error();
 }
 

@@ -32,6 +32,7 @@ struct tls_facts {
 	 * "resumed_without_exchange", "psk". */
 	bool forward_secret;
 	const char *forward_secrecy_reason; /* static */
+	bool post_quantum; /* the key exchange, also against who records it */
 	const char *sni; /* matched name as the client sent it, or ""; borrowed
 			  * from the session */
 };

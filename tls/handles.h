@@ -27,6 +27,8 @@ struct tls_exchange *tls_session_exchange(struct tls_session *session);
 struct tls_verdict *tls_session_verdict(struct tls_session *session);
 struct tls_sni_choice *tls_session_sni_choice(struct tls_session *session);
 struct tls_client_offer *tls_session_offer(struct tls_session *session);
+struct tls_ticket_events *tls_session_ticket_events(
+    struct tls_session *session);
 
 /* What is told of it; NULL in it: nothing. */
 struct tls_debug **tls_session_debug(struct tls_session *session);

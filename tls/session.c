@@ -32,6 +32,7 @@ struct tls_session {
 	struct tls_sni_choice sni_choice;
 	struct tls_client_offer offer;
 	struct tls_debug *debug; /* NULL: nothing is told */
+	struct tls_ticket_events ticket_events;
 };
 
 static void fail(struct tls_session *session, enum tls_fault fault)
@@ -384,4 +385,18 @@ struct tls_client_offer *tls_session_offer(struct tls_session *session)
 struct tls_debug **tls_session_debug(struct tls_session *session)
 {
 	return &session->debug;
+}
+
+struct tls_ticket_events *tls_session_ticket_events(struct tls_session *session)
+{
+	return &session->ticket_events;
+}
+
+struct tls_ticket_events tls_session_tickets(const struct tls_session *session)
+{
+	struct tls_ticket_events events = session->ticket_events;
+
+	events.accepted =
+	    session->established && SSL_session_reused(session->ssl) == 1;
+	return events;
 }

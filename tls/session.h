@@ -113,6 +113,15 @@ enum tls_fault tls_session_fault(const struct tls_session *session);
  * 6); otherwise -1. */
 int tls_session_alert(const struct tls_session *session);
 
+/* What became of session tickets in the handshake. */
+struct tls_ticket_events {
+	unsigned issued;
+	bool came;     /* the client had one */
+	bool accepted; /* and it resumed the session */
+};
+
+struct tls_ticket_events tls_session_tickets(const struct tls_session *session);
+
 /* "no_shared_cipher", for metrics and records; "no shared cipher", for
  * people. */
 const char *tls_fault_word(enum tls_fault fault);

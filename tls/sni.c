@@ -231,6 +231,11 @@ static bool was_told(const struct tls_session *session)
 		   SSL_version(ssl) < TLS1_3_VERSION);
 }
 
+enum tls_sni_outcome tls_sni_outcome(const struct tls_session *session)
+{
+	return choice_of(session)->outcome;
+}
+
 static const char *name_or_none(const char *name)
 {
 	return name != NULL ? name : "(none)";

@@ -19,6 +19,9 @@ enum tls_sni_outcome {
 	TLS_SNI_FAILED,	     /* the lookup; the handshake ends */
 };
 
+/* Of an established session. */
+enum tls_sni_outcome tls_sni_outcome(const struct tls_session *session);
+
 enum tls_sni_note {
 	TLS_SNI_NOTE_NONE,
 	TLS_SNI_NOTE_INFO,

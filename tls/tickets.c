@@ -12,6 +12,8 @@
 #include <openssl/rand.h>
 
 #include "tls/debug.h"
+#include "tls/handles.h"
+#include "tls/session.h"
 #include "tls/slot.h"
 #include "tls/ticket_keys.h"
 
@@ -127,6 +129,19 @@ static int open_ticket(const struct policy *policy,
 	return TICKET_UNKNOWN;
 }
 
+/* One that nobody can open is as none. */
+static void note(
+    const SSL *ssl, const struct tls_ticket_key_set *set, bool is_new)
+{
+	struct tls_ticket_events *events =
+	    tls_session_ticket_events(tls_session_of(ssl));
+
+	if (!is_new)
+		events->came = true;
+	else if (set->key_count > 0)
+		events->issued++;
+}
+
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
     EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int is_new)
 {
@@ -141,6 +156,7 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv,
 	assert(set.key_count <= TLS_TICKET_KEYS_MAX);
 	result = is_new ? issue(policy, &set, &ticket)
 			: open_ticket(policy, &set, &ticket);
+	note(ssl, &set, is_new);
 	OPENSSL_cleanse(&set, sizeof(set));
 	return result;
 }

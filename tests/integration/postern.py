@@ -99,8 +99,9 @@ class Status:
             if words[:1] == ["worker"] and "pid" in words:
                 self.workers.append(
                     Worker(dict(zip(words[::2], words[1::2]))))
-            elif len(words) == 2 and words[1].isdigit():
-                self.counters[words[0]] = int(words[1])
+            elif len(words) == 2 and re.fullmatch(r"\d+(\.\d+)?", words[1]):
+                self.counters[words[0]] = \
+                    float(words[1]) if "." in words[1] else int(words[1])
             elif words[:1] == ["master"]:
                 self.master = int(re.search(r"\d+", line)[0])
 

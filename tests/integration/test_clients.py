@@ -94,4 +94,4 @@ def test_smtplib(postern, listener):
         assert server.sendmail(
             "a@example.test", ["one@box.test", "two@box.test"], TEXT) == {}
     assert postern.counter("sink_messages") == 1
-    assert postern.counter("sink_octets") >= len(TEXT)
+    assert postern.counter("sink_bytes") >= len(TEXT)

@@ -359,9 +359,9 @@ def test_few_buffers(make_postern):
 def stands_still(postern):
     """Returns when no more bytes go to the clients."""
     def rests():
-        before = postern.counter("client_octets_out")
+        before = postern.counter("client_sent_bytes")
         time.sleep(0.5)
-        return postern.counter("client_octets_out") == before
+        return postern.counter("client_sent_bytes") == before
     eventually(rests, 12)
 
 

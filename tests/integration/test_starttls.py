@@ -40,7 +40,7 @@ def test_bytes_behind_starttls_are_dropped(fronted, backend, name, command):
         client.expect("RCPT TO:<user@box.test>", 250)
         client.quit()
     assert backend.of_clients()[-1].verbs == ["EHLO", "RCPT", "QUIT"]
-    assert fronted.counter("starttls_bytes_discarded") == len(TAILS[name])
+    assert fronted.counter("starttls_discarded_bytes") == len(TAILS[name])
     assert "evil" not in fronted.text()
 
 

@@ -70,7 +70,7 @@ Test(connection, nothing_of_the_last_user_is_left)
 	struct connection *connection = connection_take(&connections);
 
 	connection->client_fd = 7;
-	connection->listener = 3;
+	connection->is_probe = true;
 	connection->limit_serial = 9;
 	connection->client_closing = true;
 	connection->flow.messages = 11;
@@ -78,7 +78,7 @@ Test(connection, nothing_of_the_last_user_is_left)
 	cr_assert_eq(connections.in_use, 0);
 	cr_assert_eq(connection_take(&connections), connection);
 	cr_assert_eq(connection->client_fd, -1);
-	cr_assert_eq(connection->listener, 0);
+	cr_assert_not(connection->is_probe);
 	cr_assert_eq(connection->limit_serial, 0);
 	cr_assert_not(connection->client_closing);
 	cr_assert_eq(connection->flow.messages, 0);

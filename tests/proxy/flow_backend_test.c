@@ -675,7 +675,7 @@ Test(flow_backend, the_sink_is_a_backend_like_others)
 	    "221 2.0.0 Bye\r\n");
 	ends_because(CLOSE_CLIENT_QUIT);
 	cr_assert_eq(counted(METRIC_sink_messages), 2);
-	cr_assert_eq(counted(METRIC_sink_octets), 10);
+	cr_assert_eq(counted(METRIC_sink_bytes), 10);
 	cr_assert_eq(counted(METRIC_messages_accepted), 2);
 	cr_assert_eq(logged_times(" backend=builtin:sink "), 1);
 }
@@ -748,7 +748,7 @@ Test(flow_backend, after_a_relay_bytes_behind_starttls_are_discarded_too)
 		    FLOW_WANT_CLIENT_SEND | FLOW_WANT_BACKEND_CLOSE);
 		cr_assert_eq(flow.client.held_len, 0);
 		cr_assert_eq(
-		    counted(METRIC_starttls_bytes_discarded) + client_unsent(),
+		    counted(METRIC_starttls_discarded_bytes) + client_unsent(),
 		    strlen("RSET\r\nQUIT\r\n"), "cut at %zu", cut);
 		backend_is_closed();
 		flow_client_failed(&flow, &env);

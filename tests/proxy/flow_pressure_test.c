@@ -389,7 +389,7 @@ static void run_out_at(size_t cut, uint32_t left, const char *expected)
 	cr_assert_str_eq(client_hears(), expected, "cut at %zu", cut);
 	ends_because(CLOSE_CLIENT_QUIT);
 	cr_assert_eq(counted(METRIC_messages_accepted), 2);
-	cr_assert_eq(counted(METRIC_sink_octets), 24);
+	cr_assert_eq(counted(METRIC_sink_bytes), 24);
 	harness_again();
 }
 

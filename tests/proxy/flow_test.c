@@ -190,7 +190,7 @@ Test(flow, after_starttls_nothing_is_wanted_but_to_send)
 	cr_assert_str_eq(client_hears(), HARNESS_READY);
 	client_handshakes(NULL);
 	cr_assert_eq(flow.state, FLOW_TLS_GATE);
-	cr_assert_eq(counted(METRIC_starttls_bytes_discarded), 0);
+	cr_assert_eq(counted(METRIC_starttls_discarded_bytes), 0);
 	cr_assert_eq(counted(METRIC_handshakes_done), 1);
 	cr_assert_neq(strstr(logged(), "Anonymous TLS connection established "
 				       "from unknown[192.0.2.9]: TLSv1.3 with "
@@ -214,7 +214,7 @@ Test(flow, bytes_behind_starttls_are_discarded)
 		cr_assert_eq(flow.client.held_len, 0);
 		cr_assert_eq(flow_wants(&flow), FLOW_WANT_CLIENT_SEND);
 		cr_assert_eq(
-		    counted(METRIC_starttls_bytes_discarded) + client_unsent(),
+		    counted(METRIC_starttls_discarded_bytes) + client_unsent(),
 		    len - strlen("STARTTLS\r\n"), "cut at %zu", cut);
 		flow_client_failed(&flow, &env);
 		ends_because(CLOSE_CLIENT_LOST);
@@ -230,7 +230,7 @@ Test(flow, what_was_discarded_is_not_there_behind_tls)
 	client_handshakes(NULL);
 	cr_assert_eq(flow.state, FLOW_TLS_GATE);
 	cr_assert_str_eq(client_hears(), "");
-	cr_assert_eq(counted(METRIC_starttls_bytes_discarded), 16);
+	cr_assert_eq(counted(METRIC_starttls_discarded_bytes), 16);
 	cr_assert_eq(flow.smtp.helo_verb, SMTP_VERB_UNKNOWN);
 	client_says("NOOP\r\n");
 	cr_assert_str_eq(client_hears(), OK);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <criterion/criterion.h>
@@ -131,6 +132,17 @@ static void make_house(void)
 	harness_probe_found(SECOND, HARNESS_BACKEND_EHLO);
 }
 
+/* Large, and hardly touched. */
+static struct state *map_state(void)
+{
+	struct state *state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	cr_assert_neq(state, MAP_FAILED);
+	state->writable_fd = -1;
+	return state;
+}
+
 static void make_environment(void)
 {
 	struct log_options options = {
@@ -143,15 +155,13 @@ static void make_environment(void)
 	options.file = log_path;
 	env = (struct flow_environment){
 	    .services = &house,
-	    .state = aligned_alloc(STATE_PAGE_SIZE, sizeof(struct state)),
+	    .state = map_state(),
 	    .log = log_create(&options),
 	    .client_scratch = malloc(FLOW_SCRATCH_SIZE),
 	    .backend_scratch = malloc(FLOW_SCRATCH_SIZE),
 	    .now_ms = 1000,
 	};
 	cr_assert_not_null(env.log);
-	cr_assert_not_null(env.state);
-	memset(env.state, 0, sizeof(struct state));
 	env.block = state_block_claim(env.state, STATE_WORKER, 1, 0);
 	cr_assert_not_null(env.block);
 	cr_assert(buffer_pool_init(&env.buffers, BUFFER_COUNT));
@@ -192,7 +202,9 @@ void harness_again(void)
 	client_told = 0;
 	backend_told = 0;
 	env.backend_serial = 0;
-	memset(env.block->metrics, 0, sizeof(env.block->metrics));
+	memset(env.block->cells, 0, sizeof(env.block->cells));
+	memset(env.block->rows, 0, sizeof(env.block->rows));
+	atomic_store(&env.block->row_count, 0);
 	harness_probe_found(FIRST, HARNESS_BACKEND_EHLO);
 	harness_probe_found(SECOND, HARNESS_BACKEND_EHLO);
 	cr_assert(log_flush(env.log));
@@ -214,7 +226,7 @@ void harness_fini(void)
 	log_destroy(&env.log);
 	free(env.client_scratch);
 	free(env.backend_scratch);
-	free(env.state);
+	munmap(env.state, sizeof(struct state));
 	free(to_flow.bytes);
 	free(client_heard.bytes);
 	free(backend_heard.bytes);
@@ -268,7 +280,7 @@ void harness_check(void)
 	cr_assert_gt(flow.limit.duration_ms, 0);
 }
 
-static void come(enum harness_service which, bool refused)
+static void come(enum harness_service which, enum limit refused)
 {
 	struct sockaddr_in peer = {
 	    .sin_family = AF_INET,
@@ -283,12 +295,12 @@ static void come(enum harness_service which, bool refused)
 
 void begin_refused(enum harness_service which)
 {
-	come(which, true);
+	come(which, LIMIT_SESSIONS);
 }
 
 void begin(enum harness_service which)
 {
-	come(which, false);
+	come(which, LIMIT_NONE);
 }
 
 void begin_with_ehlo(enum harness_service which)

@@ -43,12 +43,15 @@ TestSuite(state, .init = make_state, .fini = remove_state, .timeout = 60);
 Test(state, is_shared_with_who_opens_it)
 {
 	const struct state *seen = state_open(path);
+	struct state_block *block =
+	    state_block_claim(state, STATE_WORKER, 1, 0);
 
 	cr_assert_not_null(seen);
+	cr_assert_not_null(block);
 	atomic_store(&state->generation, 7);
-	metric_add(&state->blocks[3], METRIC_timeouts, 5);
+	metric_add(block, METRIC_log_lines_lost, 5);
 	cr_assert_eq(atomic_load(&seen->generation), 7);
-	cr_assert_eq(atomic_load(&seen->blocks[3].metrics[METRIC_timeouts]), 5);
+	cr_assert_eq(state_metric_total(seen, METRIC_log_lines_lost), 5);
 	state_close(&seen);
 	cr_assert_null(seen);
 }
@@ -84,10 +87,10 @@ Test(state, is_made_anew_whatever_was_there)
 {
 	struct state *second;
 
-	metric_add(&state->blocks[0], METRIC_timeouts, 5);
+	state_listener_claim(state, "smtp");
 	second = state_create(path);
 	cr_assert_not_null(second);
-	cr_assert_eq(state_metric_total(second, METRIC_timeouts), 0);
+	cr_assert_str_empty(second->listeners[0]);
 	state_close((const struct state **)&second);
 }
 
@@ -129,7 +132,7 @@ Test(state, a_confined_worker_writes_its_own_block_only)
 
 	cr_assert(can_write(own, false, &own->role));
 	cr_assert(
-	    can_write(own, false, &own->sessions[STATE_LISTENERS_MAX - 1]));
+	    can_write(own, false, &own->sessions[STATE_SESSIONS_MAX - 1]));
 	cr_assert_not(can_write(own, false, &state->blocks[4]));
 	cr_assert_not(can_write(own, false, &state->blocks[6]));
 	cr_assert_not(can_write(own, false, &state->blocks[0]));
@@ -185,19 +188,19 @@ Test(state, who_is_confined_cannot_take_it_back)
 
 Test(state, what_the_owner_writes_is_seen_by_all)
 {
+	struct state_block *own = state_block_claim(state, STATE_WORKER, 1, 0);
 	int status;
 	pid_t child = fork();
 
 	if (child == 0) {
-		if (!state_confine(state, &state->blocks[1], false))
+		if (!state_confine(state, own, false))
 			_exit(2);
-		metric_add(&state->blocks[1], METRIC_timeouts, 41);
+		metric_add(own, METRIC_log_lines_lost, 41);
 		_exit(0);
 	}
 	cr_assert_eq(waitpid(child, &status, 0), child);
 	cr_assert_eq(status, 0);
-	cr_assert_eq(
-	    atomic_load(&state->blocks[1].metrics[METRIC_timeouts]), 41);
+	cr_assert_eq(state_metric_total(state, METRIC_log_lines_lost), 41);
 }
 
 Test(state, a_block_goes_on_counting_and_forgets_what_was_open)
@@ -207,16 +210,19 @@ Test(state, a_block_goes_on_counting_and_forgets_what_was_open)
 	struct state_block *second =
 	    state_block_claim(state, STATE_CONTROL, 3, 0);
 
+	struct state_session session = {.serial = 1};
+
 	cr_assert_not_null(first);
 	cr_assert_not_null(second);
 	cr_assert_neq(first, second);
 	cr_assert_eq(atomic_load(&first->role), STATE_WORKER);
 	cr_assert_eq(atomic_load(&first->generation), 3);
 	cr_assert_eq(atomic_load(&first->index), 1);
-	metric_add(first, METRIC_sessions_accepted, 10);
-	metric_add(first, METRIC_sessions_open, 4);
-	metric_add(second, METRIC_sessions_accepted, 1);
-	atomic_store(&first->sessions[2], 4);
+	metric_add_for(first, METRIC_sessions_accepted, 2, 10);
+	metric_add_for(first, METRIC_sessions_open, 2, 4);
+	metric_add_for(second, METRIC_sessions_accepted, 2, 1);
+	state_session_publish(first, 7, &session);
+	atomic_fetch_add(&first->sessions[3].sequence, 1);
 	atomic_store(&first->accepting, 7);
 	atomic_store(&first->pid, 123);
 	cr_assert_eq(state_metric_total(state, METRIC_sessions_accepted), 11);
@@ -225,22 +231,54 @@ Test(state, a_block_goes_on_counting_and_forgets_what_was_open)
 	cr_assert_eq(atomic_load(&first->role), STATE_FREE);
 	cr_assert_eq(atomic_load(&first->pid), 0);
 	cr_assert_eq(atomic_load(&first->accepting), 0);
-	cr_assert_eq(atomic_load(&first->sessions[2]), 0);
+	cr_assert_not(state_session_read(&first->sessions[7], &session));
+	state_session_publish(first, 3, &session);
 	cr_assert_eq(state_metric_total(state, METRIC_sessions_accepted), 11);
 	cr_assert_eq(state_metric_total(state, METRIC_sessions_open), 0);
 	cr_assert_eq(state_block_claim(state, STATE_WORKER, 4, 9), first);
 	cr_assert_eq(
-	    atomic_load(&first->metrics[METRIC_sessions_accepted]), 10);
+	    atomic_load(metric_cell(first, METRIC_sessions_accepted, 2, 0)),
+	    10);
 }
 
 Test(state, blocks_come_to_an_end)
 {
-	for (unsigned i = 0; i < STATE_BLOCKS_MAX; i++)
-		cr_assert_not_null(
-		    state_block_claim(state, STATE_WORKER, 1, i));
+	/* Claimed one by one they would fill a disk. */
+	for (unsigned i = 0; i < STATE_BLOCKS_MAX - 1; i++)
+		atomic_store(&state->blocks[i].role, STATE_WORKER);
+	cr_assert_eq(state_block_claim(state, STATE_CONTROL, 1, 0),
+	    &state->blocks[STATE_BLOCKS_MAX - 1]);
 	cr_assert_null(state_block_claim(state, STATE_WORKER, 1, 0));
-	metric_add(&state->blocks[STATE_BLOCKS_MAX - 1], METRIC_timeouts, 2);
-	cr_assert_eq(state_metric_total(state, METRIC_timeouts), 2);
+	cr_assert_eq(errno, EAGAIN);
+	metric_add(
+	    &state->blocks[STATE_BLOCKS_MAX - 1], METRIC_log_lines_lost, 2);
+	cr_assert_eq(state_metric_total(state, METRIC_log_lines_lost), 2);
+}
+
+Test(state, a_block_without_room_in_the_file_system_is_an_error)
+{
+	int writable_fd = state->writable_fd;
+
+	/* It gives no room, as a full file system gives none. */
+	state->writable_fd = state->read_only_fd;
+	cr_assert_null(state_block_claim(state, STATE_WORKER, 1, 0));
+	cr_assert_eq(errno, EBADF);
+	cr_assert_eq(atomic_load(&state->blocks[0].role), STATE_FREE);
+	cr_assert_eq(atomic_load(&state->block_count), 0);
+	state->writable_fd = writable_fd;
+	cr_assert_not_null(state_block_claim(state, STATE_WORKER, 1, 0));
+}
+
+Test(state, has_room_where_blocks_are_claimed_and_holes_elsewhere)
+{
+	struct stat status;
+
+	cr_assert_eq(stat(path, &status), 0);
+	cr_assert_lt(status.st_blocks * 512, 4 << 20);
+	cr_assert_not_null(state_block_claim(state, STATE_WORKER, 1, 0));
+	cr_assert_eq(stat(path, &status), 0);
+	cr_assert_geq(status.st_blocks * 512, sizeof(struct state_block));
+	cr_assert_eq((size_t)status.st_size, sizeof(struct state));
 }
 
 Test(state, a_backend_is_claimed_once)
@@ -381,15 +419,4 @@ Test(state, a_writer_that_died_in_the_middle_is_mended)
 	state_backend_read(backend, &seen);
 	cr_assert(seen.ever_reached);
 	cr_assert_eq(seen.ehlo.keywords, 5);
-}
-
-Test(state, every_metric_has_a_name_and_a_help)
-{
-	for (int i = 0; i < METRIC_COUNT; i++) {
-		cr_assert_gt(strlen(metric_name((enum metric)i)), 0);
-		cr_assert_gt(strlen(metric_help((enum metric)i)), 0);
-	}
-	cr_assert_str_eq(metric_name(METRIC_timeouts), "timeouts");
-	cr_assert(metric_is_gauge(METRIC_sessions_open));
-	cr_assert_not(metric_is_gauge(METRIC_sessions_accepted));
 }
