@@ -10,7 +10,6 @@
 #include "proxy/flow_internal.h"
 #include "proxy/flow_metrics.h"
 #include "proxy/session_log.h"
-#include "proxy/usdt.h"
 #include "smtp/gate.h"
 
 _Static_assert(
@@ -286,7 +285,6 @@ void flow_begin(struct flow *flow, struct flow_environment *env,
 	flow_count(flow, env, METRIC_sessions_open, 1);
 	session_log_connect(flow, env);
 	flow_debug_begin(flow, env);
-	usdt_session_begin(flow->serial, service->listener->service);
 	if (refused != LIMIT_NONE) {
 		metric_add_for(env->block, METRIC_sessions_refused, refused, 1);
 		if (!service->wrappermode && flow_can_reply(flow, env))
@@ -486,8 +484,6 @@ void flow_finish(struct flow *flow, struct flow_environment *env)
 		flow_finish_probe(flow, env);
 	} else {
 		session_log_end(flow, env);
-		usdt_session_end(flow->serial, close_reason_name(flow->reason),
-		    flow->octets_in, flow->octets_out);
 		flow_count_end(flow, env);
 		flow_count(flow, env, METRIC_sessions_open, (uint64_t)-1);
 	}

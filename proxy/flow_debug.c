@@ -9,7 +9,9 @@
 
 #include "conf/loglevel.h"
 #include "conf/match_list.h"
+#include "proxy/flow_metrics.h"
 #include "proxy/peer.h"
+#include "proxy/usdt.h"
 
 #define TEXT_LEN_MAX 512
 
@@ -23,15 +25,6 @@ static const char *const mechanisms[] = {"PLAIN", "LOGIN", "CRAM-MD5",
     "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256",
     "SCRAM-SHA-256-PLUS", "GSSAPI", "NTLM", "XOAUTH2", "OAUTHBEARER",
     "EXTERNAL", "ANONYMOUS"};
-
-static const char *flow_state_word(enum flow_state state)
-{
-	static const char *const words[] = {"gate", "starting_tls", "handshake",
-	    "tls_gate", "backend_opening", "relay", "refusing", "drain",
-	    "linger", "closed"};
-
-	return words[state];
-}
 
 /* As in Postfix's verbose log, but with the port: a client may have many
  * sessions at once. */
@@ -53,6 +46,7 @@ void flow_debug_begin(struct flow *flow, const struct flow_environment *env)
 	const struct service *service = flow->service;
 	char address[PEER_ADDRESS_SIZE];
 
+	usdt_session_begin(flow->serial, service->listener->service);
 	if (service->debug_peers == NULL)
 		return;
 	peer_address(&flow->peer, address, sizeof(address));

@@ -7,7 +7,8 @@
 
 #include "proxy/flow.h"
 
-/* The client's address is known: looks whether it is in the list. */
+/* The client's address is known: looks whether it is in the list, and passes
+ * the probe. */
 void flow_debug_begin(struct flow *flow, const struct flow_environment *env);
 
 /* The flow has entered its state. */

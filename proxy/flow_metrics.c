@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proxy/flow_internal.h"
+#include "proxy/usdt.h"
 #include "tls/sni.h"
 
 size_t flow_listener_label(const struct flow *flow)
@@ -199,6 +200,8 @@ void flow_count_end(const struct flow *flow, const struct flow_environment *env)
 	    flow->octets_in);
 	metric_observe(
 	    env->block, METRIC_session_sent_bytes, listener, flow->octets_out);
+	usdt_session_end(flow->serial, close_reason_name(flow->reason),
+	    flow->octets_in, flow->octets_out);
 }
 
 const char *flow_state_word(enum flow_state state)
