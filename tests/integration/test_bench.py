@@ -215,3 +215,28 @@ def test_errors_up_to_a_number_are_borne(postern):
     report = json.loads(result.stdout)
     assert (report["failed"], report["jobs"][0]["units"]) == (6, 0)
     assert report["jobs"][0]["errors"]["tls"] == 6
+
+
+def test_the_limit_of_each_kind_of_cell():
+    cells = ["TLSv1.3/X25519/ecdsa-p256/full",
+             "TLSv1.2/X25519/ecdsa-p256/resumed",
+             "TLSv1.2/ffdhe2048/rsa-2048/full"]
+    result = subprocess.run(
+        [BUILD / "bench" / "limit", "--rounds", "1", "--count", "2", "--json",
+         *cells], capture_output=True, text=True, timeout=120, check=True)
+    report = json.loads(result.stdout)
+    assert sorted(report["cells"]) == sorted(cells)
+    full, resumed, edh = (report["cells"][cell] for cell in cells)
+    assert full["memory_us"] > full["exchange_us"] > 0
+    assert full["floor_us"] > 0
+    # TLS 1.2 resumes without a signature and without a new key exchange.
+    assert (resumed["signature_us"], resumed["exchange_us"]) == (0, 0)
+    assert edh["memory_us"] > edh["signature_us"] > 0
+
+
+def test_a_limit_that_is_no_cell_is_told():
+    result = subprocess.run(
+        [BUILD / "bench" / "limit", "TLSv1.3/X25519/full"],
+        capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    assert "must be PROTOCOL/GROUP/KEY/KIND" in result.stderr
