@@ -9,10 +9,11 @@
 #include <unistd.h>
 
 #include "proxy/descriptors.h"
+#include "tls/context.h"
 
 static void keep_own_descriptors(const struct worker_options *worker)
 {
-	int kept[STATE_LISTENERS_MAX + 2];
+	int kept[STATE_LISTENERS_MAX + 2 + TLS_KEYLOG_DESCRIPTORS_MAX];
 	size_t count = 0;
 
 	assert(worker->listener_count <= STATE_LISTENERS_MAX);
@@ -20,6 +21,7 @@ static void keep_own_descriptors(const struct worker_options *worker)
 	kept[count++] = log_descriptor(worker->log);
 	for (size_t i = 0; i < worker->listener_count; i++)
 		kept[count++] = worker->listeners[i].fd;
+	count += tls_keylog_descriptors(kept + count);
 	descriptors_keep(kept, count);
 }
 

@@ -127,6 +127,12 @@ struct tls_context *tls_context_create(
 /* Accepts NULL inside; sets it to NULL. Sessions keep what they need. */
 void tls_context_destroy(struct tls_context **context);
 
+/* The open files of proxy_tls_keylog_file. A process that closes the
+ * descriptors which it does not know must keep these: under their numbers the
+ * secrets would go to whatever is opened next, such as a client's socket. */
+#define TLS_KEYLOG_DESCRIPTORS_MAX 32
+size_t tls_keylog_descriptors(int out[TLS_KEYLOG_DESCRIPTORS_MAX]);
+
 /* "OpenSSL 3.0.22 …" in use, for --version. */
 const char *tls_library_version(void);
 

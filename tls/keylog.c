@@ -3,54 +3,119 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <openssl/crypto.h>
+
+#include "tls/context.h"
 #include "tls/slot.h"
 
 #define PARAMETER "proxy_tls_keylog_file"
 
-/* A context has the descriptor plus one, so that NULL means none. */
-static void close_file(void *file)
+/* One for all contexts that name it. */
+struct file {
+	int fd;
+	unsigned use_count;
+	char path[PATH_MAX];
+	struct file *next;
+};
+
+static struct file *opened;
+
+static void let_go(void *thing)
 {
-	close((int)((intptr_t)file - 1));
+	struct file *file = thing;
+	struct file **link = &opened;
+
+	if (--file->use_count > 0)
+		return;
+	while (*link != file)
+		link = &(*link)->next;
+	*link = file->next;
+	close(file->fd);
+	OPENSSL_free(file);
 }
 
-static struct tls_slot files = {.destroy = close_file};
+static struct tls_slot files = {.destroy = let_go};
+
+static struct file *find(const char *path, size_t *count_out)
+{
+	struct file *file = opened;
+
+	for (*count_out = 0; file != NULL; file = file->next, ++*count_out)
+		if (strcmp(file->path, path) == 0)
+			break;
+	return file;
+}
+
+/* NULL, with errno. */
+static struct file *take(const char *path)
+{
+	size_t count;
+	struct file *file = find(path, &count);
+
+	if (file == NULL && (strlen(path) >= sizeof(file->path) ||
+				count == TLS_KEYLOG_DESCRIPTORS_MAX)) {
+		errno =
+		    count == TLS_KEYLOG_DESCRIPTORS_MAX ? EMFILE : ENAMETOOLONG;
+		return NULL;
+	}
+	if (file == NULL) {
+		int fd =
+		    open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+		if (fd == -1)
+			return NULL;
+		file = OPENSSL_zalloc(sizeof(*file));
+		if (file == NULL) {
+			close(fd);
+			errno = ENOMEM;
+			return NULL;
+		}
+		file->fd = fd;
+		strcpy(file->path, path);
+		file->next = opened;
+		opened = file;
+	}
+	file->use_count++;
+	return file;
+}
 
 /* One call writes the whole line, so that the workers' do not mix. */
 static void write_line(const SSL *ssl, const char *line)
 {
-	void *file = tls_slot_get(&files, SSL_get_SSL_CTX(ssl));
+	const struct file *file = tls_slot_get(&files, SSL_get_SSL_CTX(ssl));
 	char end[] = "\n";
 	struct iovec parts[] = {
 	    {(void *)(uintptr_t)line, strlen(line)}, {end, 1}};
 
-	if (writev((int)((intptr_t)file - 1), parts, 2) == -1)
+	if (writev(file->fd, parts, 2) == -1)
 		return; /* a log for debugging: no session ends for it */
 }
 
 void tls_keylog_apply(
-    SSL_CTX *ctx, const char *file, struct tls_findings *findings)
+    SSL_CTX *ctx, const char *path, struct tls_findings *findings)
 {
-	int fd;
+	struct file *file;
 
 	SSL_CTX_set_keylog_callback(ctx, NULL);
-	if (file == NULL || file[0] == '\0')
+	if (path == NULL || path[0] == '\0')
 		return;
-	fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (fd == -1) {
+	file = take(path);
+	if (file == NULL) {
 		tls_findings_error(findings, PARAMETER,
 		    "\"%s\": %s; must be a file that can be written, or empty",
-		    file, strerror(errno));
+		    path, strerror(errno));
 		return;
 	}
-	if (!tls_slot_put(&files, ctx, (void *)(intptr_t)(fd + 1))) {
+	if (!tls_slot_put(&files, ctx, file)) {
 		tls_findings_error(
 		    findings, PARAMETER, "there is no memory for it");
-		close(fd);
+		let_go(file);
 		return;
 	}
 	SSL_CTX_set_keylog_callback(ctx, write_line);
@@ -58,5 +123,14 @@ void tls_keylog_apply(
 	    "THE SECRETS OF EVERY SESSION ARE WRITTEN TO \"%s\": whoever reads "
 	    "it reads all mail, and forward secrecy is void. Must be empty but "
 	    "for debugging",
-	    file);
+	    path);
+}
+
+size_t tls_keylog_descriptors(int out[TLS_KEYLOG_DESCRIPTORS_MAX])
+{
+	size_t count = 0;
+
+	for (const struct file *file = opened; file != NULL; file = file->next)
+		out[count++] = file->fd;
+	return count;
 }

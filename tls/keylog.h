@@ -9,9 +9,9 @@
 
 #include "tls/findings.h"
 
-/* Opens the file now, as root, to be appended to; warns. file "" or NULL: no
+/* Opens the file now, as root, to be appended to; warns. path "" or NULL: no
  * secrets leave, whatever the configuration of OpenSSL says. */
 void tls_keylog_apply(
-    SSL_CTX *ctx, const char *file, struct tls_findings *findings);
+    SSL_CTX *ctx, const char *path, struct tls_findings *findings);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tls/keylog.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,36 @@ Test(keylog, on_the_explicit_word)
 	shake_hands(context);
 	cr_expect_eq(count_lines(path, "SERVER_TRAFFIC_SECRET_0 "), 3);
 	tls_context_destroy(&context);
+}
+
+/* What a worker must not close. */
+Test(keylog, descriptors)
+{
+	int fds[TLS_KEYLOG_DESCRIPTORS_MAX];
+	struct tls_context *contexts[TLS_KEYLOG_DESCRIPTORS_MAX + 1];
+	const char *base = fixture_path("many");
+	char path[256];
+
+	cr_expect_eq(tls_keylog_descriptors(fds), 0);
+	contexts[0] = create(fixture_path("one.log"));
+	contexts[1] = create(fixture_path("one.log"));
+	cr_assert_eq(tls_keylog_descriptors(fds), 1);
+	cr_expect_neq(fcntl(fds[0], F_GETFD), -1);
+	tls_context_destroy(&contexts[0]);
+	shake_hands(contexts[1]);
+	cr_expect_eq(tls_keylog_descriptors(fds), 1);
+	tls_context_destroy(&contexts[1]);
+	cr_expect_eq(tls_keylog_descriptors(fds), 0);
+	cr_expect_eq(fcntl(fds[0], F_GETFD), -1);
+	for (size_t i = 0; i <= TLS_KEYLOG_DESCRIPTORS_MAX; i++) {
+		snprintf(path, sizeof(path), "%s%zu", base, i);
+		contexts[i] = create(path);
+		cr_expect_eq(
+		    contexts[i] != NULL, i < TLS_KEYLOG_DESCRIPTORS_MAX);
+	}
+	cr_expect_eq(tls_keylog_descriptors(fds), TLS_KEYLOG_DESCRIPTORS_MAX);
+	for (size_t i = 0; i < TLS_KEYLOG_DESCRIPTORS_MAX; i++)
+		tls_context_destroy(&contexts[i]);
 }
 
 Test(keylog, not_by_the_environment)
