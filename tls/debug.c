@@ -10,6 +10,7 @@
 #include <openssl/ssl.h>
 
 #include "tls/ciphers.h"
+#include "tls/debug_tell.h"
 #include "tls/handles.h"
 #include "tls/sni.h"
 

@@ -5,10 +5,7 @@
 #ifndef POSTERN_TLS_DEBUG_H
 #define POSTERN_TLS_DEBUG_H
 
-#include <stdbool.h>
 #include <stdint.h>
-
-#include <openssl/types.h>
 
 #include "tls/session.h"
 
@@ -38,21 +35,5 @@ struct tls_debug_options {
 /* Before the handshake; without memory nothing is told. */
 void tls_debug_begin(
     struct tls_session *session, const struct tls_debug_options *options);
-
-/* The rest is for the files of tls/ alone. */
-
-struct tls_debug; /* opaque; belongs to a session */
-
-void tls_debug_destroy(struct tls_debug **debug);
-
-/* From now on application data goes over the wire. */
-void tls_debug_handshake_done(struct tls_session *session);
-
-/* "PEER: …", if the topic is asked for. */
-void tls_debug_tell(const SSL *ssl, enum tls_debug_topic topic,
-    const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-/* The note about SNI at its place among the other lines; true: it was told. */
-bool tls_debug_tell_sni(const SSL *ssl);
 
 #endif

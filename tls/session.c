@@ -6,7 +6,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include "tls/debug.h"
+#include "tls/debug_tell.h"
 #include "tls/exchange.h"
 #include "tls/fault.h"
 #include "tls/handles.h"

@@ -10,7 +10,7 @@
 #include <openssl/ssl.h>
 
 #include "tls/chains.h"
-#include "tls/debug.h"
+#include "tls/debug_tell.h"
 #include "tls/handles.h"
 
 #define NAME_LEN_MAX   255 /* RFC 1035, 2.3.4 */

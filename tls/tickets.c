@@ -11,7 +11,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
-#include "tls/debug.h"
+#include "tls/debug_tell.h"
 #include "tls/handles.h"
 #include "tls/session.h"
 #include "tls/slot.h"

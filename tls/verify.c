@@ -6,7 +6,7 @@
 
 #include <openssl/x509_vfy.h>
 
-#include "tls/debug.h"
+#include "tls/debug_tell.h"
 #include "tls/handles.h"
 #include "tls/slot.h"
 #include "tls/trust.h"
