@@ -32,6 +32,12 @@ def elliptic(directory, name):
         directory, name, ("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"))
 
 
+def prime(path, bits):
+    """A file with a prime for EDH."""
+    _openssl("dhparam", "-out", path, str(bits))
+    return path
+
+
 class Authority:
     """Signs certificates for clients. `issuer` is the authority above."""
 

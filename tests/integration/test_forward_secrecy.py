@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Forward secrecy as FORWARD_SECRECY_README describes it (reference 1.6 to 1.8),
 against `openssl s_client` that forces a suite, a group, a size, a version."""
+import os
 import re
 import ssl
 import subprocess
@@ -8,7 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+import certificates
 from client import eventually, tls_context
+from ports import free_port
 from postern import Listener
 
 OPENSSL = "/usr/bin/openssl"
@@ -34,10 +37,10 @@ class Handshake(NamedTuple):
         return "\nReused, " in self.text
 
 
-def shake(port, *options, wrapped=False):
+def shake(port, *options, wrapped=False, host="127.0.0.1"):
     start = [] if wrapped else ["-starttls", "smtp"]
     result = subprocess.run(
-        [OPENSSL, "s_client", "-connect", f"127.0.0.1:{port}", *start,
+        [OPENSSL, "s_client", "-connect", f"{host}:{port}", *start,
          "-ign_eof", *options], input="QUIT\r\n", capture_output=True,
         text=True, timeout=30)
     text = result.stdout + result.stderr
@@ -58,24 +61,56 @@ def listen(make_postern):
 
 # Protocol lists (1.6).
 
-@pytest.mark.parametrize("listed, spoken", [
-    (">=TLSv1.2", {"1_2", "1_3"}),
-    (">=TLSv1", {"1", "1_1", "1_2", "1_3"}),
-    (">=TLSv1, <=TLSv1.1", {"1", "1_1"}),
-    ("!SSLv2, !SSLv3, !TLSv1", {"1_1", "1_2", "1_3"}),
-    ("TLSv1.2", {"1_2"}),
-    (">=0304", {"1_3"}),
-    (">=tlsv1.2:!TLSv1.3", {"1_2"}),
-])
+ALL_VERSIONS = {"1", "1_1", "1_2", "1_3"}
+PROTOCOLS = {
+    "": ALL_VERSIONS, ">=None": ALL_VERSIONS, ">=SSLv3": ALL_VERSIONS,
+    "!SSLv2": ALL_VERSIONS, ">=TLSv1": ALL_VERSIONS,
+    ">=TLSv1.2": {"1_2", "1_3"}, ">=0x0303": {"1_2", "1_3"},
+    ">=0304": {"1_3"}, "<=TLSv1.2": {"1", "1_1", "1_2"}, "<=0301": {"1"},
+    ">=TLSv1, <=TLSv1.1": {"1", "1_1"}, ">=TLSv1.1\t<=tlsv1.2": {"1_1", "1_2"},
+    "TLSv1.2": {"1_2"}, "TLSv1.1,TLSv1.2": {"1_1", "1_2"},
+    "SSLv2 TLSv1.3": {"1_3"}, "!SSLv2, !SSLv3, !TLSv1": {"1_1", "1_2", "1_3"},
+    "!0302 !TLSv1": {"1_2", "1_3"}, ">=tlsv1.2:!TLSv1.3": {"1_2"},
+}
+
+
 @pytest.mark.parametrize("level", ["may", "encrypt"])
-def test_protocols(listen, level, listed, spoken):
+def test_protocols(listen, level):
+    """A listener for each row."""
     name = "smtpd_tls_protocols" if level == "may" \
         else "smtpd_tls_mandatory_protocols"
-    postern = listen({"smtpd_tls_security_level": level, name: listed})
-    for version in ("1", "1_1", "1_2", "1_3"):
-        seen = shake(postern.port, f"-tls{version}", "-cipher",
-                     "ALL" + LOW)
-        assert seen.failed == (version not in spoken), seen.text
+    postern = listen(*({"smtpd_tls_security_level": level, name: each}
+                       for each in PROTOCOLS))
+    for listener, (listed, spoken) in zip(
+            postern.listeners, PROTOCOLS.items()):
+        seen = {version for version in ALL_VERSIONS
+                if not shake(listener.port, f"-tls{version}", "-cipher",
+                             "ALL" + LOW).failed}
+        assert seen == spoken, listed
+
+
+@pytest.mark.parametrize("overrides, finding", [
+    ({"smtpd_tls_protocols": "TLSv1.9"}, '"TLSv1.9" is no protocol version'),
+    ({"smtpd_tls_protocols": ">= TLSv1.2"}, '">=" is no protocol version'),
+    ({"smtpd_tls_protocols": "!TLSv1.2, >=TLSv1.2, <=TLSv1.2"},
+     "leaves no protocol version"),
+    ({"smtpd_tls_ciphers": "superhigh"}, "must be high, medium, low, export"),
+    ({"smtpd_tls_exclude_ciphers": "aNULL, !MD5"}, '"!MD5" begins with "!"'),
+    ({"smtpd_tls_exclude_ciphers": "ALL"}, "no cipher match"),
+    ({"smtpd_tls_eecdh_grade": "strong", "tls_eecdh_strong_curve": ""},
+     'tls_eecdh_strong_curve: none of "" is a key-exchange group'),
+    ({"smtpd_tls_eecdh_grade": "best"}, "must be none, strong, ultra or auto"),
+    ({"smtpd_tls_eecdh_grade": "none", "smtpd_tls_protocols": "TLSv1.3"},
+     "TLSv1.3 needs a key-exchange group"),
+    ({"smtpd_tls_loglevel": "loud"}, "must be a level from 0 to 9"),
+])
+def test_what_no_handshake_could_come_of_is_an_error(
+        make_postern, overrides, finding):
+    """Postfix runs on, and tells each client; Postern does not begin."""
+    postern = make_postern(listeners=[Listener(**overrides)])
+    postern.write()
+    checked = postern.verb("check")
+    assert checked.returncode == 1 and finding in checked.stderr
 
 
 # Grades, exclusions, order (1.7).
@@ -132,6 +167,16 @@ def test_suites_of_tls_1_3(listen):
     assert shake(postern.port, "-tls1_3").cipher == "TLS_AES_128_GCM_SHA256"
 
 
+@pytest.mark.parametrize("order, cipher", [
+    ("no", "ADH-AES256-GCM-SHA384"), ("prefer", "AECDH-AES256-SHA")])
+def test_without_certificates_all_is_anonymous(listen, order, cipher):
+    """Also for who could speak TLS 1.3."""
+    postern = listen({"smtpd_tls_chain_files": "", "smtpd_tls_cert_file": "None",
+                      "proxy_tls_forward_secrecy": order})
+    assert shake(postern.port, "-cipher", "ALL:aNULL" + LOW).cipher == cipher
+    assert shake(postern.port, "-cipher", "ALL:!aNULL" + LOW).failed
+
+
 # Groups (1.8).
 
 @pytest.mark.parametrize("overrides, version, key", [
@@ -152,6 +197,33 @@ def test_curves(listen, overrides, version, key):
     assert shake(postern.port, version, "-groups", groups).key == key
 
 
+@pytest.mark.parametrize("name, listed, key, finding", [
+    ("tls_eecdh_auto_curves", "nonsense X448, X25519", "X448, 448 bits",
+     '"nonsense"'),
+    ("tls_eecdh_auto_curves", "P-384 secp384r1 X25519",
+     "ECDH, secp384r1, 384 bits", None),
+    ("tls_eecdh_auto_curves", "prime256v1 P-256 secp256r1",
+     "ECDH, prime256v1, 256 bits", None),
+    ("tls_eecdh_auto_curves", "X25519MLKEM768 X25519", "X25519, 253 bits",
+     None),
+])
+def test_lists_of_groups(listen, name, listed, key, finding):
+    grade = re.search("auto|strong", name)[0]
+    postern = listen({"smtpd_tls_eecdh_grade": grade, name: listed})
+    group = {"X448, 448 bits": "X448", "ECDH, secp384r1, 384 bits": "P-384",
+             "ECDH, prime256v1, 256 bits": "P-256"}.get(key, "X25519")
+    assert shake(postern.port, TLS12, "-groups", group).key == key
+    told = postern.verb("check").stderr
+    assert (finding in told) if finding else f"{name}: \"" not in told
+
+
+def test_groups_in_common_are_none(listen):
+    postern = listen({"tls_eecdh_auto_curves": "X25519"})
+    assert "alert number 40" in shake(
+        postern.port, "-tls1_3", "-groups", "ffdhe2048:P-256").text
+    postern.wait_for_log("no suitable key share")
+
+
 def test_grade_none_turns_tls_1_3_off(listen):
     postern = listen({"smtpd_tls_eecdh_grade": "none"})
     assert shake(postern.port, "-tls1_3").failed
@@ -170,41 +242,73 @@ def test_ffdhe_in_tls_1_3_only_if_listed(listen, group):
 # Primes (1.8).
 
 @pytest.fixture(scope="module")
-def primes(tmp_path_factory):
+def primes(tmp_path_factory, certificate):
     directory = tmp_path_factory.mktemp("primes")
-    for bits in (512, 1024):
-        subprocess.run([OPENSSL, "dhparam", "-out", directory / f"{bits}.pem",
-                        str(bits)], check=True, capture_output=True)
-    subprocess.run([OPENSSL, "genpkey", "-genparam", "-algorithm", "DH",
-                    "-pkeyopt", "group:ffdhe3072", "-out",
-                    directory / "3072.pem"], check=True, capture_output=True)
+    for bits in (512, 768, 1024):
+        certificates.prime(directory / f"{bits}.pem", bits)
+    for name, kind, group in (
+            ("2048", "DH", "ffdhe2048"), ("3072", "DH", "ffdhe3072"),
+            ("4096", "DH", "ffdhe4096"), ("modp_2048", "DH", "modp_2048"),
+            ("x942", "DHX", "ffdhe3072")):
+        subprocess.run([OPENSSL, "genpkey", "-genparam", "-algorithm", kind,
+                        "-pkeyopt", f"group:{group}", "-out",
+                        directory / f"{name}.pem"],
+                       check=True, capture_output=True)
+    subprocess.run([OPENSSL, "dhparam", "-dsaparam", "-out",
+                    directory / "dsaparam.pem", "1024"], check=True,
+                   capture_output=True)
+    (directory / "empty.pem").write_text("")
+    (directory / "certificate.pem").write_bytes(
+        certificate.certificate.read_bytes())
     return directory
 
 
-@pytest.mark.parametrize("value, key, finding", [
-    ("", "DH, 2048 bits", None),
-    ("auto", "DH, 2048 bits", None),
-    ("1024.pem", "DH, 1024 bits", "1024.pem"),
-    ("3072.pem", "DH, 3072 bits", None),
-    ("512.pem", "", "512.pem"),
-    ("absent.pem", "DH, 2048 bits", "absent.pem"),
-    ("certificate", "DH, 2048 bits", "mx.example.test.pem"),
-])
-def test_primes(listen, primes, certificate, value, key, finding):
-    path = value
-    if value.endswith(".pem"):
-        path = str(primes / value)
-    elif value == "certificate":
-        path = str(certificate.certificate)
-    postern = listen({"smtpd_tls_dh1024_param_file": path})
-    seen = shake(postern.port, TLS12, "-cipher", "kDHE" + LOW)
-    assert seen.key == key, seen.text
-    assert shake(postern.port, TLS12, "-cipher", "kECDHE").key.startswith("X")
+# What the file holds, the group in TLS 1.2, and what check says of it. Postfix
+# cannot read X9.42 at all; here a safe prime in it is as good as another.
+PRIMES = {
+    "": ("DH, 2048 bits", None), "auto": ("DH, 2048 bits", None),
+    "1024.pem": ("DH, 1024 bits", "1024.pem"),
+    "2048.pem": ("DH, 2048 bits", None), "3072.pem": ("DH, 3072 bits", None),
+    "4096.pem": ("DH, 4096 bits", None),
+    "modp_2048.pem": ("DH, 2048 bits", None),
+    "512.pem": ("", "512.pem"), "768.pem": ("", "768.pem"),
+    "dsaparam.pem": ("DH, 2048 bits", "dsaparam.pem"),
+    "x942.pem": ("DH, 3072 bits", None),
+    "absent.pem": ("DH, 2048 bits", "absent.pem"),
+    "empty.pem": ("DH, 2048 bits", "empty.pem"),
+    "certificate.pem": ("DH, 2048 bits", "certificate.pem"),
+}
+
+
+def test_primes(listen, primes):
+    """A listener for each; EECDH has nothing to do with it."""
+    postern = listen(*(
+        {"smtpd_tls_dh1024_param_file":
+         str(primes / value) if value.endswith(".pem") else value}
+        for value in PRIMES))
     warnings = postern.verb("check").stderr
-    if finding is None:
-        assert "smtpd_tls_dh1024_param_file" not in warnings
-    else:
-        assert finding in warnings
+    for listener, (value, (key, finding)) in zip(
+            postern.listeners, PRIMES.items()):
+        seen = shake(listener.port, TLS12, "-cipher", "kDHE" + LOW)
+        assert seen.key == key, value + seen.text
+        assert shake(listener.port, TLS12, "-cipher",
+                     "kECDHE").key.startswith("X")
+        if finding is None:
+            assert value == "" or f"/{value}" not in warnings
+        else:
+            assert f"/{finding}" in warnings
+
+
+def test_auto_follows_the_certificate(listen, keys, other_certificate):
+    large = certificates.Certificate(keys, "large.example.test", ("rsa:3072",))
+    postern = listen({"smtpd_tls_chain_files": large.chain},
+                     {"smtpd_tls_chain_files": other_certificate.chain,
+                      "smtpd_tls_exclude_ciphers": ""})
+    assert shake(postern.port, TLS12, "-cipher",
+                 "kDHE").key == "DH, 3072 bits"
+    # No suite of TLS 1.2 has EDH and ECDSA.
+    assert shake(postern.listeners[1].port, TLS12, "-cipher",
+                 "ADH" + LOW).key == "DH, 2048 bits"
 
 
 def test_dhparam_makes_a_prime_that_a_reload_takes(make_postern, scratch):
@@ -315,6 +419,118 @@ def test_a_ticket_is_good_for_its_listener_alone(listen, scratch):
     shake(postern.port, TLS12, "-sess_out", ticket)
     assert not shake(postern.listeners[1].port, TLS12, "-sess_in",
                      ticket).reused
+
+
+class Shared(Listener):
+    """Its name is its port alone, so that it can be the same on two machines:
+    here, on two addresses."""
+
+    @property
+    def service(self):
+        return str(self.port)
+
+
+def test_machines_share_ticket_keys(make_postern, scratch):
+    """The rotation that the manual describes: at each step, whoever was given a
+    ticket can use it somewhere, and nobody is refused."""
+    files = {}
+    for number in (1, 2):
+        files[number] = scratch / f"ticket{number}.key"
+        files[number].write_bytes(os.urandom(80))
+        files[number].chmod(0o600)
+    port = free_port()
+    machines = []
+    for host in ("127.0.0.1", "127.0.0.2"):
+        machines.append(make_postern(
+            settings={"inet_interfaces": host, "inet_protocols": "ipv4",
+                      "proxy_tls_ticket_key_files": files[1]},
+            listeners=[Shared(host=host, port=port)]).start())
+
+    def use(postern, *numbers):
+        postern.settings["proxy_tls_ticket_key_files"] = " ".join(
+            str(files[number]) for number in numbers)
+        postern.write()
+        assert postern.reload().returncode == 0
+
+    def shake_at(index, version, *options):
+        seen = shake(port, version, *options, host=f"127.0.0.{index + 1}")
+        assert not seen.failed, seen.text
+        return seen.reused
+
+    def resume(index, age, new=None):
+        """With tickets of that age; takes new ones, of another."""
+        found = {shake_at(index, version, "-sess_in",
+                          scratch / f"{age}{version}")
+                 for version in (TLS12, "-tls1_3")}
+        for version in (TLS12, "-tls1_3"):
+            if new:
+                shake_at(index, version, "-sess_out",
+                         scratch / f"{new}{version}")
+        assert len(found) == 1
+        return found.pop()
+
+    for version in (TLS12, "-tls1_3"):
+        assert not shake_at(0, version, "-sess_out", scratch / f"a{version}")
+    assert resume(0, "a") and resume(1, "a", new="b") and resume(0, "b")
+    # The other does not know the new one yet: that costs a handshake.
+    use(machines[0], 2, 1)
+    assert resume(0, "a", new="c") and resume(0, "c") and not resume(1, "c")
+    use(machines[1], 2, 1)
+    assert resume(1, "a") and resume(1, "c", new="d") and resume(0, "d")
+    # What was taken away goes on being honoured for a while.
+    for postern in machines:
+        use(postern, 2)
+    assert resume(0, "a") and resume(1, "b") and resume(1, "c")
+    # A machine that is new never had it.
+    machines[1].stop()
+    machines[1].start()
+    assert not resume(1, "a") and resume(1, "d")
+
+
+def test_shared_ticket_keys_are_secrets(make_postern, scratch):
+    file = scratch / "ticket.key"
+    file.write_bytes(os.urandom(80))
+    file.chmod(0o644)
+    postern = make_postern(settings={"proxy_tls_ticket_key_files": file})
+    postern.write()
+    checked = postern.verb("check")
+    assert checked.returncode == 1 and "ticket.key" in checked.stderr
+
+
+def test_secrets_are_written_only_when_asked(make_postern, scratch):
+    """Neither the variable nor OpenSSL's configuration asks for it."""
+    unasked, asked = scratch / "unasked.log", scratch / "asked.log"
+    postern = make_postern()
+    postern.environment["SSLKEYLOGFILE"] = str(unasked)
+    postern.start()
+    for version in (TLS12, "-tls1_3"):
+        assert not shake(postern.port, version).failed
+    assert "SECRETS" not in postern.text()
+    postern.settings["proxy_tls_keylog_file"] = asked
+    postern.write()
+    assert "THE SECRETS OF EVERY SESSION ARE WRITTEN TO " \
+        f'"{asked}"' in postern.verb("check").stderr
+    postern.mark()
+    assert postern.reload().returncode == 0
+    postern.wait_for_log(
+        "warning: .*proxy_tls_keylog_file: THE SECRETS OF EVERY SESSION")
+    seen = shake(postern.port, TLS12)
+    master = re.search(r"Master-Key: ([0-9A-F]+)", seen.text)[1]
+    shake(postern.port, "-tls1_3", "-keylogfile", scratch / "client.log")
+    written = eventually(lambda: "SERVER_TRAFFIC_SECRET_0" in asked.read_text()
+                         and asked.read_text())
+    assert re.search(rf"^CLIENT_RANDOM [0-9a-f]{{64}} {master.lower()}$",
+                     written, re.M)
+    for line in (scratch / "client.log").read_text().splitlines():
+        assert line.startswith("#") or line in written
+    assert asked.stat().st_mode & 0o777 == 0o600
+    assert not unasked.exists()
+    # And no more, once it is taken away.
+    del postern.settings["proxy_tls_keylog_file"]
+    postern.write()
+    assert postern.reload().returncode == 0
+    shake(postern.port, TLS12)
+    assert asked.read_text() == written
 
 
 # Client certificates.

@@ -6,6 +6,7 @@ import contextlib
 import pathlib
 import re
 import ssl
+import subprocess
 import tempfile
 import time
 from typing import NamedTuple
@@ -35,7 +36,10 @@ class Clients(NamedTuple):
     expired: pathlib.Path
     by_expired: pathlib.Path
     server: pathlib.Path  # for servers alone
-    other_chain: pathlib.Path  # the server's under another name
+    other_chain: pathlib.Path  # the server's under another name; ECDSA
+    p384: pathlib.Path  # further keys, for either side
+    ed25519: pathlib.Path
+    prime: pathlib.Path  # of 1024 bits
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +59,13 @@ def clients(keys, other_certificate):
         root.issue("expired.example.test", days=-1),
         expired.issue("by-expired.example.test"),
         root.issue("server.example.test", usage="serverAuth"),
-        other_certificate.chain)
+        other_certificate.chain,
+        certificates.Certificate(
+            keys, "p384.example.test",
+            ("ec", "-pkeyopt", "ec_paramgen_curve:secp384r1")).chain,
+        certificates.Certificate(
+            keys, "ed25519.example.test", ("ed25519",)).chain,
+        certificates.prime(keys / "1024.pem", 1024))
 
 
 def overrides(clients):
@@ -90,6 +100,18 @@ def overrides(clients):
                              "smtpd_tls_req_ccert": "yes"},
         "md5": {"smtpd_tls_loglevel": "peercert", **asking,
                 "smtpd_tls_fingerprint_digest": "md5"},
+        "keys": {"smtpd_tls_loglevel": "1", **asking,
+                 "smtpd_tls_chain_files": clients.other_chain},
+        "P-384": {"smtpd_tls_loglevel": "1",
+                  "smtpd_tls_chain_files": clients.p384},
+        "Ed25519": {"smtpd_tls_loglevel": "1",
+                    "smtpd_tls_chain_files": clients.ed25519},
+        "old": {"smtpd_tls_loglevel": "1", "smtpd_tls_protocols": ">=TLSv1",
+                "smtpd_tls_dh1024_param_file": clients.prime,
+                "proxy_tls_forward_secrecy": "no"},
+        "nobody": {"smtpd_tls_loglevel": "1", "smtpd_tls_chain_files": "",
+                   "smtpd_tls_cert_file": "none",
+                   "proxy_tls_forward_secrecy": "no"},
     }
 
 
@@ -139,11 +161,20 @@ def retried(port, _):
     session(port, context, OTHER)
 
 
-def only(ciphers):
+def only(ciphers, first=V1_2, last=V1_2):
     def scenario(port, _):
-        context = tls_context(V1_2, V1_2)
+        context = tls_context(first, last)
         context.set_ciphers(ciphers)
         session(port, context)
+    return scenario
+
+
+def group(name, *options):
+    def scenario(port, _):
+        subprocess.run(
+            ["/usr/bin/openssl", "s_client", "-connect", f"127.0.0.1:{port}",
+             "-starttls", "smtp", "-ign_eof", "-groups", name, *options],
+            input="QUIT\r\n", capture_output=True, text=True, timeout=30)
     return scenario
 
 
@@ -193,6 +224,19 @@ SCENARIOS = [
     ("2", retried, 1),
     ("plain 2", only("ECDHE-RSA-AES128-SHA"), 1),
     ("plain 2", only("AES256-SHA"), 1),
+    *(("old", only("DEFAULT:@SECLEVEL=0", version, version), 1)
+      for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1)),
+    *(("old", only(f"{name}:@SECLEVEL=0"), 1)
+      for name in ("kDHE", "DHE-RSA-AES128-SHA", "AES128-SHA256",
+                   "ECDHE-RSA-CHACHA20-POLY1305", "aNULL")),
+    *(("old", group(name), 1)
+      for name in ("X25519", "X448", "prime256v1", "secp384r1", "secp521r1")),
+    *((level, only("DEFAULT", version, version), 1)
+      for level in ("keys", "P-384", "Ed25519") for version in (V1_2, V1_3)),
+    ("nobody", only("ALL:aNULL:@SECLEVEL=0", V1_2, V1_3), 1),
+    *(("keys", with_certificate(version, member), 1)
+      for member in ("other_chain", "p384", "ed25519")
+      for version in (V1_2, V1_3)),
     *((level, scenario, 1)
       for level in ("2", "3", "4", "ssl-debug")
       for scenario in (hello(HELLO), hello(b"EHLO c.example.test\r\n"),
@@ -273,6 +317,7 @@ def expected_lines(postfix, level, scenario, clients, sessions):
     return postfix_lines(postfix, start)
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_lines_are_those_of_postfix(make_postern, reference, clients):
     """One Postern and one Postfix for all scenarios, one after the other."""
     wanted = overrides(clients)
