@@ -161,9 +161,14 @@ static bool read_report_option(
 	    reader, "--format wants text, json or html, not", value);
 }
 
-static bool has_long_options(enum verb verb)
+static bool wants_file(enum verb verb)
 {
 	return verb == VERB_DHPARAM || verb == VERB_REPORT;
+}
+
+static bool has_long_options(enum verb verb)
+{
+	return verb == VERB_CHECK || wants_file(verb);
 }
 
 static bool read_long_option(struct reader *reader, struct command_line *line)
@@ -172,6 +177,11 @@ static bool read_long_option(struct reader *reader, struct command_line *line)
 
 	if (line->verb == VERB_REPORT)
 		return read_report_option(reader, word, line);
+	if (line->verb == VERB_CHECK) {
+		line->backends = strcmp(word, "--backends") == 0;
+		return line->backends ||
+		       complain(reader, "unknown option", word);
+	}
 	return read_dhparam_option(reader, word, line);
 }
 
@@ -209,7 +219,7 @@ static bool read_names(struct reader *reader, struct command_line *line)
 			    reader, "there is no use for", *reader->words);
 	line->report.paths = line->names;
 	line->report.path_count = line->name_count;
-	if (!has_long_options(line->verb) || line->name_count > 0)
+	if (!wants_file(line->verb) || line->name_count > 0)
 		return true;
 	snprintf(reader->why, reader->why_size,
 	    "%s wants the name of a file; see \"postern --help\"",

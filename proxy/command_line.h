@@ -33,6 +33,7 @@ struct command_line {
 	/* Of `conf`. */
 	enum print_what print;
 	bool expand;
+	bool backends; /* of `check`: ask them, too */
 	/* Of `dhparam`. */
 	long bits; /* 0: not given */
 	bool allow_weak;

@@ -21,6 +21,7 @@
 #include "proxy/master.h"
 #include "proxy/pid_file.h"
 #include "proxy/privileges.h"
+#include "proxy/relay_check.h"
 #include "proxy/service.h"
 #include "proxy/state.h"
 #include "proxy/status.h"
@@ -38,7 +39,7 @@
 
 static const char help[] =
     "usage: postern [-c config_directory] [-v] start-fg | start | stop |\n"
-    "               reload | status | check\n"
+    "               reload | status | check [--backends]\n"
     "       postern conf [-c config_directory] [-n | -d | -M | -P] [-x]\n"
     "               [name ...]\n"
     "       postern ciphers [-c config_directory] [service]\n"
@@ -53,7 +54,8 @@ static const char help[] =
     "  reload    take a changed configuration into use; on an error the old\n"
     "            one serves on\n"
     "  status    what runs, and what it has counted\n"
-    "  check     say what is wrong with the configuration; start nothing\n"
+    "  check     say what is wrong with the configuration; start nothing;\n"
+    "            --backends: see whether strangers could relay through them\n"
     "  conf      print parameters: all, -n those set in main.cf, -d their\n"
     "            defaults, -M the lines of master.cf, -P their overrides,\n"
     "            -x with $name expanded\n"
@@ -370,6 +372,8 @@ static int check(const struct command_line *line)
 		    settings->proxy_runtime_directory, &report);
 		if (privileges_find(&privileges, settings, &report))
 			trial_ring(&privileges, &report);
+		if (line->backends && report.error_count == 0)
+			relay_check_run(services, stdout, &report);
 	}
 	return finish_report(services, &report);
 }

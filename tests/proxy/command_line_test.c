@@ -42,6 +42,7 @@ Test(command_line, what_is_understood)
 	    {"-vv -c /x start-fg -v", VERB_START_FG, "/x", 3},
 	    {"-vc /x status", VERB_STATUS, "/x", 1},
 	    {"check", VERB_CHECK, "/etc/postern", 0},
+	    {"-c /x check --backends", VERB_CHECK, "/x", 0},
 	    {"ciphers", VERB_CIPHERS, "/etc/postern", 0},
 	    {"--help", VERB_HELP, "/etc/postern", 0},
 	    {"-c x --version", VERB_VERSION, "x", 0},
