@@ -180,6 +180,10 @@ bool tls_session_does_edh(const struct tls_session *session)
 	case NID_kx_dhe:
 		return SSL_session_reused(ssl) == 0;
 	case NID_kx_any: /* TLS 1.3 */
+		/* Behind a HelloRetryRequest there is a suite, but no session
+		 * yet, in which OpenSSL would look for the group. */
+		if (SSL_get_session(ssl) == NULL)
+			return false;
 		break;
 	default:
 		return false;

@@ -154,6 +154,17 @@ def test_the_client_decides_without_preemption(listen):
       "smtpd_tls_mandatory_exclude_ciphers": ""}, "aNULL" + LOW,
      "AECDH-AES256-SHA"),
     ({"smtpd_tls_mandatory_exclude_ciphers": "AES"}, AES128, AES128),
+    ({"smtpd_tls_ciphers": "high", "tls_high_cipherlist": "AES128"},
+     "AES256-SHA:AES128-SHA", "AES128-SHA"),
+    ({"smtpd_tls_ciphers": "high", "tls_medium_cipherlist": "AES128"},
+     "AES256-SHA:AES128-SHA", "AES256-SHA"),
+    ({"smtpd_tls_security_level": "encrypt",
+      "smtpd_tls_mandatory_ciphers": "HIGH", "tls_high_cipherlist": "AES128",
+      "smtpd_tls_ciphers": "null"}, "AES256-SHA:AES128-SHA", "AES128-SHA"),
+    ({"smtpd_tls_ciphers": "low", "tls_low_cipherlist": "AES128"},
+     "AES256-SHA:AES128-SHA", "AES256-SHA"),
+    ({"smtpd_tls_ciphers": "Export", "tls_medium_cipherlist": "AES128"},
+     "AES256-SHA:AES128-SHA", "AES128-SHA"),
     ({"smtpd_tls_ciphers": "null"}, AES128, "(NONE)"),
     ({"smtpd_tls_ciphers": "null"}, "NULL-SHA256" + LOW, "NULL-SHA256"),
 ])
@@ -351,14 +362,23 @@ def test_three_listeners_differ_and_a_reload_changes_one(listen, primes):
                 ("ECDH, secp384r1, 384 bits", "DH, 3072 bits"),
                 ("X448, 448 bits", "DH, 2048 bits")]
     assert seen() == expected
-    with postern.secured() as client:
-        postern.listeners[0].overrides["smtpd_tls_eecdh_grade"] = "ultra"
-        postern.listeners[0].overrides["smtpd_tls_dh1024_param_file"] = ""
-        postern.write()
-        assert postern.reload().returncode == 0
-        expected[0] = ("ECDH, secp384r1, 384 bits", "DH, 2048 bits")
-        assert seen() == expected
-        client.expect("NOOP", 250)
+    assert postern.conf("-P").stdout.count("smtpd_tls_dh1024_param_file") == 3
+    # Of each listener a session in the middle of a message, and a ticket.
+    living = [postern.secured(index) for index in range(3)]
+    for client in living:
+        client.envelope()
+        client.expect("DATA", 354)
+        client.send(b"Subject: before\r\n")
+    assert len(postern.workers()) == 1
+    postern.listeners[0].overrides["smtpd_tls_eecdh_grade"] = "ultra"
+    postern.listeners[0].overrides["smtpd_tls_dh1024_param_file"] = ""
+    postern.write()
+    assert postern.reload().returncode == 0
+    expected[0] = ("ECDH, secp384r1, 384 bits", "DH, 2048 bits")
+    assert seen() == expected
+    for client in living:
+        client.send(b"\r\nafter\r\n.\r\n")
+        assert client.reply().code == 250
         client.quit()
 
 

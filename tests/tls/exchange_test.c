@@ -442,3 +442,54 @@ Test(exchange, hellos_that_are_malformed)
 	}
 	tls_context_destroy(&context);
 }
+
+/* Asked after each piece of a handshake, as whoever accounts for EDH does; also
+ * between the two ClientHellos of a HelloRetryRequest, when OpenSSL has a suite
+ * but no session. */
+Test(exchange, is_told_at_any_time)
+{
+	static const struct {
+		const char *client, *server;
+		bool does_edh;
+	} retries[] = {
+	    {"X25519:P-256", "X25519", false},
+	    {"P-256:X25519", "X25519", false},
+	    {"X25519:ffdhe2048", "", true},
+	    {"ffdhe4096:ffdhe2048", "", true},
+	};
+
+	for (size_t i = 0; i < sizeof(retries) / sizeof(retries[0]); i++) {
+		struct tls_context_options options =
+		    fixture_options(fixture_chain("rsa"));
+		SSL_CTX *client_ctx =
+		    client_of(TLS1_3_VERSION, "ALL", retries[i].client);
+		struct tls_context *context;
+		struct link link;
+		bool is_done = false;
+
+		options.groups.tls_eecdh_auto_curves = retries[i].server;
+		options.groups.tls_ffdhe_auto_groups =
+		    retries[i].does_edh ? "ffdhe2048" : "";
+		if (retries[i].does_edh)
+			options.groups.smtpd_tls_eecdh_grade = "none";
+		context = tls_context_create(&options, &fixture_report);
+		cr_assert_not_null(context, "%s", fixture_findings);
+		link_open(&link, context, client_ctx);
+		cr_expect_not(tls_session_does_edh(link.server));
+		for (int turn = 0; turn < 4 && !is_done; turn++) {
+			SSL_do_handshake(link.client);
+			link_collect(&link);
+			link_serve_handshake(&link);
+			is_done = link.status == TLS_DONE;
+			if (is_done || turn > 0)
+				cr_expect_eq(tls_session_does_edh(link.server),
+				    retries[i].does_edh, "%zu", i);
+			else
+				tls_session_does_edh(link.server);
+		}
+		cr_expect(is_done, "%zu", i);
+		link_close(&link);
+		SSL_CTX_free(client_ctx);
+		tls_context_destroy(&context);
+	}
+}
