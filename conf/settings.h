@@ -70,6 +70,12 @@ enum settings_eecdh_grade {
 	SETTINGS_EECDH_AUTO,
 };
 
+/* smtpd_upstream_proxy_protocol */
+enum settings_upstream_protocol {
+	SETTINGS_UPSTREAM_NONE,
+	SETTINGS_UPSTREAM_HAPROXY,
+};
+
 /* proxy_ring_features */
 enum settings_ring_features {
 	SETTINGS_RING_AUTO,

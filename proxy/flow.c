@@ -3,12 +3,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proxy/flow_debug.h"
 #include "proxy/flow_edh.h"
 #include "proxy/flow_internal.h"
 #include "proxy/flow_metrics.h"
+#include "proxy/flow_upstream.h"
 #include "proxy/session_log.h"
 #include "smtp/gate.h"
 
@@ -46,6 +48,8 @@ static bool must_linger(const struct flow *flow)
 	case CLOSE_BACKEND_UNAVAILABLE:
 	case CLOSE_NO_BACKEND:
 	case CLOSE_SESSION_LIMIT:
+	case CLOSE_PROXY_HEADER:
+	case CLOSE_PROXY_FOREIGN:
 	case CLOSE_STOPPED:
 		return flow->replied || flow->client.broken;
 	case CLOSE_NONE:
@@ -96,28 +100,10 @@ void flow_refuse_certificate(struct flow *flow, struct flow_environment *env)
 	flow_end(flow, env, CLOSE_CLIENT_CERTIFICATE);
 }
 
-static void greet(struct flow *flow, struct flow_environment *env)
-{
-	size_t index = (size_t)(flow->service - env->services->services);
-	const struct smtp_policy *policy = &flow->service->policy;
-	char greeting[1024];
-	size_t len;
-
-	if (!offers_get(&env->offers, env->services, index, env->state)
-		 ->reached) {
-		flow_reply_format(flow, env,
-		    "421 4.3.2 %s Service currently unavailable\r\n",
-		    policy->hostname);
-		flow_end(flow, env, CLOSE_NO_BACKEND);
-		return;
-	}
-	len = smtp_gate_greeting(policy, greeting, sizeof(greeting));
-	flow_reply(flow, env, greeting, len);
-}
-
 static bool may_be_stopped(const struct flow *flow)
 {
 	switch (flow->state) {
+	case FLOW_UPSTREAM:
 	case FLOW_GATE:
 	case FLOW_STARTING_TLS:
 	case FLOW_HANDSHAKE:
@@ -140,7 +126,8 @@ static bool may_be_stopped(const struct flow *flow)
 
 void flow_stop(struct flow *flow, struct flow_environment *env)
 {
-	bool can_speak = flow->state != FLOW_STARTING_TLS &&
+	bool can_speak = flow->state != FLOW_UPSTREAM &&
+			 flow->state != FLOW_STARTING_TLS &&
 			 flow->state != FLOW_HANDSHAKE && !flow->is_probe;
 
 	if (!may_be_stopped(flow))
@@ -156,6 +143,7 @@ void flow_stop(struct flow *flow, struct flow_environment *env)
 static void client_is_done(struct flow *flow, struct flow_environment *env)
 {
 	switch (flow->state) {
+	case FLOW_UPSTREAM:
 	case FLOW_GATE:
 	case FLOW_STARTING_TLS:
 	case FLOW_TLS_GATE:
@@ -191,7 +179,7 @@ static bool pump_client(struct flow *flow, struct flow_environment *env)
 	enum flow_state state = flow->state;
 	size_t used;
 
-	if (!flow->client_waits || leg->held_is_wire ||
+	if (!flow->client_waits || flow->greeting_due || leg->held_is_wire ||
 	    state == FLOW_BACKEND_OPENING)
 		return false;
 	flow->client_waits = false;
@@ -221,18 +209,6 @@ static bool pump_backend(struct flow *flow, struct flow_environment *env)
 	return used > 0;
 }
 
-static void greet_if_due(struct flow *flow, struct flow_environment *env)
-{
-	if (!flow->greeting_due || flow->state >= FLOW_DRAIN ||
-	    !flow_can_reply(flow, env))
-		return;
-	flow->greeting_due = false;
-	if (flow->certificate_fault != NULL)
-		flow_refuse_certificate(flow, env);
-	else
-		greet(flow, env);
-}
-
 static bool backend_is_done(const struct flow *flow)
 {
 	return flow->backend.eof && !flow->backend_waits &&
@@ -244,7 +220,7 @@ void flow_settle(struct flow *flow, struct flow_environment *env)
 	bool moved = true;
 
 	flow->needs_buffer = false;
-	greet_if_due(flow, env);
+	flow_greet_if_due(flow, env);
 	flow_opening_write_header(flow, env);
 	while (moved && flow->state < FLOW_DRAIN) {
 		moved = pump_client(flow, env) || flow_pump_sink(flow, env) ||
@@ -267,40 +243,6 @@ void flow_settle(struct flow *flow, struct flow_environment *env)
 	flow_count_tls_events(flow, env);
 	if (flow->state == FLOW_DRAIN)
 		drained(flow);
-}
-
-void flow_begin(struct flow *flow, struct flow_environment *env,
-    const struct service *service, const struct sockaddr *peer,
-    enum limit refused)
-{
-	flow->service = service;
-	flow->begun_ms = env->now_ms;
-	flow->serial = ++env->session_serial;
-	smtp_client_init(&flow->smtp);
-	if (peer->sa_family == AF_INET)
-		memcpy(&flow->peer, peer, sizeof(struct sockaddr_in));
-	else if (peer->sa_family == AF_INET6)
-		memcpy(&flow->peer, peer, sizeof(struct sockaddr_in6));
-	flow_count(flow, env, METRIC_sessions_accepted, 1);
-	flow_count(flow, env, METRIC_sessions_open, 1);
-	session_log_connect(flow, env);
-	flow_debug_begin(flow, env);
-	if (refused != LIMIT_NONE) {
-		metric_add_for(env->block, METRIC_sessions_refused, refused, 1);
-		if (!service->wrappermode && flow_can_reply(flow, env))
-			flow_reply_format(flow, env,
-			    "421 4.3.2 All server ports are busy\r\n");
-		flow_end(flow, env, CLOSE_SESSION_LIMIT);
-		return;
-	}
-	flow->smtp.tls_refused = flow_edh_was_refused(flow, env);
-	if (service->wrappermode) {
-		flow_begin_handshake(flow, env);
-	} else {
-		flow_restart_limit(flow);
-		flow->greeting_due = true;
-	}
-	flow_settle(flow, env);
 }
 
 void flow_begin_probe(struct flow *flow, struct flow_environment *env,
@@ -438,6 +380,11 @@ static void time_out_client(struct flow *flow, struct flow_environment *env)
 void flow_timed_out(struct flow *flow, struct flow_environment *env)
 {
 	switch (flow->state) {
+	case FLOW_UPSTREAM:
+		flow_count(flow, env, METRIC_timeouts, 1);
+		flow_upstream_failed(flow, env, CLOSE_TIMED_OUT,
+		    "its PROXY header does not come");
+		break;
 	case FLOW_GATE:
 	case FLOW_TLS_GATE:
 	case FLOW_REFUSING:
@@ -489,6 +436,8 @@ void flow_finish(struct flow *flow, struct flow_environment *env)
 	}
 	leg_finish(&flow->client, &env->buffers);
 	leg_finish(&flow->backend, &env->buffers);
+	free(flow->claims);
+	flow->claims = NULL;
 }
 
 void flow_cut_off(struct flow *flow, struct flow_environment *env)

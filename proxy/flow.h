@@ -34,6 +34,7 @@
 
 /* Each state is named by what it waits for. A flow only goes forward. */
 enum flow_state {
+	FLOW_UPSTREAM,	      /* the PROXY header of a proxy before us */
 	FLOW_GATE,	      /* in clear: a command for the gate */
 	FLOW_STARTING_TLS,    /* our 220 to be sent; no receive is armed! */
 	FLOW_HANDSHAKE,	      /* the client's handshake bytes */
@@ -131,6 +132,8 @@ struct flow_environment {
 	bool stopping;		 /* sessions end where that does no harm */
 };
 
+struct flow_claims; /* proxy/flow_upstream.h */
+
 struct flow {
 	enum flow_state state;
 	enum close_reason reason; /* the first one stays */
@@ -141,6 +144,10 @@ struct flow {
 	/* Where the client connected to; of a probe: our end of its connection.
 	 * Likewise. */
 	struct sockaddr_in6 local;
+	/* Who told us of the client, if it is not the one that connected;
+	 * family 0: nobody. */
+	struct sockaddr_in6 proxy;
+	struct flow_claims *claims; /* owned; NULL: none */
 	struct leg client, backend;
 	struct smtp_client smtp;
 	union {

@@ -10,6 +10,7 @@
 #include "proxy/flow_internal.h"
 #include "proxy/flow_metrics.h"
 #include "proxy/flow_trace.h"
+#include "proxy/flow_upstream.h"
 #include "proxy/session_log.h"
 #include "smtp/gate.h"
 #include "smtp/line.h"
@@ -115,6 +116,11 @@ static size_t gate_step(struct flow *flow, struct flow_environment *env,
 		/* What follows is kept until the backend can take it. */
 		flow->client_waits = true;
 		flow_open_backend(flow, env);
+		break;
+	case SMTP_GATE_XCLIENT:
+		flow_restart_limit(flow);
+		flow_upstream_xclient(flow, env, &step.xclient);
+		*more_out = true;
 		break;
 	case SMTP_GATE_CLOSE:
 		if (step.offence != NULL)
@@ -291,6 +297,7 @@ size_t flow_client_input(struct flow *flow, struct flow_environment *env,
 		case FLOW_BACKEND_OPENING:
 			flow->client_waits = true;
 			return used;
+		case FLOW_UPSTREAM:
 		case FLOW_STARTING_TLS:
 		case FLOW_HANDSHAKE:
 		case FLOW_DRAIN:
@@ -365,7 +372,10 @@ void flow_client_received(struct flow *flow, struct flow_environment *env,
 	}
 	if (len == 0)
 		flow->client.eof = true;
-	if (flow->state == FLOW_HANDSHAKE) {
+	if (flow->state == FLOW_UPSTREAM) {
+		if (len > 0)
+			flow_upstream_received(flow, env, data, len);
+	} else if (flow->state == FLOW_HANDSHAKE) {
 		/* Only copied here: the arithmetic has its own turn. */
 		if (len > 0 && !leg_hold(&flow->client, data, len, true))
 			flow_end(flow, env, CLOSE_NO_MEMORY);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "proxy/flow_internal.h"
+#include "proxy/flow_upstream.h"
 #include "proxy/peer.h"
 #include "smtp/proxy_header.h"
 
@@ -148,6 +149,22 @@ void flow_handover_write_header(struct flow *flow, struct flow_environment *env)
 	flow->handed_over = !flow->is_probe;
 }
 
+static const char *known(const char *text)
+{
+	return text[0] != '\0' ? text : NULL;
+}
+
+static void read_claims(
+    const struct flow_claims *claims, struct smtp_identity *identity)
+{
+	if (claims == NULL)
+		return;
+	identity->name = known(claims->name);
+	identity->reverse_name = known(claims->reverse_name);
+	identity->name_failed = claims->name_failed;
+	identity->login = known(claims->login);
+}
+
 void flow_handover_identify(struct flow *flow, struct smtp_opening_step *step)
 {
 	struct place client, server;
@@ -161,6 +178,7 @@ void flow_handover_identify(struct flow *flow, struct smtp_opening_step *step)
 	    .tls = flow->smtp.tls,
 	};
 
+	read_claims(flow->claims, &identity);
 	read_place(&flow->peer, &client);
 	read_place(&flow->local, &server);
 	if (client.address[0] != '\0') {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of flow share: flow.c (facts, wants, the end), flow_client.c
+/* What the parts of flow share: flow.c (facts, wants, the end), flow_begin.c,
+ * flow_upstream.c (who the client is), flow_client.c
  * (the client's side), flow_backend.c and flow_opening.c (the backend's). */
 #ifndef POSTERN_PROXY_FLOW_INTERNAL_H
 #define POSTERN_PROXY_FLOW_INTERNAL_H
@@ -73,6 +74,15 @@ void flow_drop_backend(struct flow *flow, struct flow_environment *env);
 /* It could not be connected to. */
 void flow_backend_unreachable(
     struct flow *flow, struct flow_environment *env, const char *why);
+
+/* The client is known by its address, and served from now on. */
+void flow_admit(struct flow *flow, struct flow_environment *env);
+
+/* What hangs on the client's address is looked up (again). */
+void flow_learn_client(struct flow *flow);
+
+/* The greeting, or what stands for it, when there is room for it. */
+void flow_greet_if_due(struct flow *flow, struct flow_environment *env);
 
 /* This backend cannot serve the session: the next one is tried as soon as its
  * connection is closed. */

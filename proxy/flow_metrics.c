@@ -207,6 +207,8 @@ void flow_count_end(const struct flow *flow, const struct flow_environment *env)
 const char *flow_state_word(enum flow_state state)
 {
 	switch (state) {
+	case FLOW_UPSTREAM:
+		return "upstream";
 	case FLOW_GATE:
 		return "gate";
 	case FLOW_STARTING_TLS:

@@ -71,7 +71,7 @@ static bool keeps_offer(struct flow *flow, struct flow_environment *env,
 	struct smtp_ehlo_view view = {
 	    .hostname = policy->hostname,
 	    .hide_auth = policy->auth_only && !flow->smtp.tls,
-	    .discarded = policy->discarded_keywords,
+	    .discarded = policy->discarded_keywords | flow->smtp.discarded,
 	};
 	enum smtp_keyword missing;
 	char why[128];

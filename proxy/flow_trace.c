@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proxy/flow_upstream.h"
 #include "proxy/peer.h"
 #include "smtp/received.h"
 #include "tls/received.h"
@@ -55,7 +56,7 @@ static size_t write_header(const struct flow *flow,
 	struct tm time;
 	struct smtp_received received = {
 	    .helo = flow->smtp.helo,
-	    .peer_name = peer_name(&flow->peer),
+	    .peer_name = flow_client_name(flow),
 	    .peer_address = address,
 	    .comments = comments,
 	    .hostname = flow->service->policy.hostname,

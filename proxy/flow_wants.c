@@ -52,6 +52,8 @@ static int64_t limit_ms(const struct flow *flow)
 	const struct settings *settings = flow->service->settings;
 
 	switch (flow->state) {
+	case FLOW_UPSTREAM:
+		return settings->smtpd_upstream_proxy_timeout_s * 1000;
 	case FLOW_GATE:
 	case FLOW_TLS_GATE:
 	case FLOW_REFUSING:
@@ -93,6 +95,7 @@ static unsigned client_wants(const struct flow *flow)
 	unsigned wants = leg_pending(leg) > 0 ? FLOW_WANT_CLIENT_SEND : 0;
 
 	switch (flow->state) {
+	case FLOW_UPSTREAM:
 	case FLOW_GATE:
 	case FLOW_TLS_GATE:
 	case FLOW_RELAY:

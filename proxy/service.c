@@ -109,6 +109,7 @@ static void read_service(struct service *service,
 	listener_addresses_read(service, report);
 	backend_list_read(service, report);
 	handover_read(&service->handover, service->settings, report);
+	upstream_read(&service->upstream, service->settings, report);
 }
 
 /* Two lines with one address: one of them would never see a client. */
@@ -208,6 +209,7 @@ void services_destroy(struct services **services)
 	for (size_t i = 0; i < gone->count; i++) {
 		service_tls_finish(&gone->services[i]);
 		match_list_close(&gone->services[i].debug_peers);
+		upstream_finish(&gone->services[i].upstream);
 	}
 	free(gone->services);
 	configuration_destroy(&gone->configuration);

@@ -15,6 +15,7 @@
 #include "conf/table.h"
 #include "proxy/handover.h"
 #include "proxy/shared.h"
+#include "proxy/upstream.h"
 #include "smtp/policy.h"
 #include "tls/context.h"
 
@@ -58,6 +59,7 @@ struct service {
 	struct backend backends[SERVICE_BACKENDS_MAX];
 	size_t backend_count;
 	struct handover handover; /* to the backends */
+	struct upstream upstream;
 };
 
 struct services {

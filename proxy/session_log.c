@@ -9,6 +9,7 @@
 
 #include "conf/loglevel.h"
 #include "proxy/flow_debug.h"
+#include "proxy/flow_upstream.h"
 #include "proxy/peer.h"
 #include "proxy/session_record.h"
 #include "tls/debug.h"
@@ -16,7 +17,8 @@
 #include "tls/peer.h"
 #include "tls/sni.h"
 
-#define PEER_SIZE 128
+/* A name, an address and a port. */
+#define PEER_SIZE 384
 
 static unsigned port_of(const struct sockaddr_in6 *peer)
 {
@@ -32,11 +34,11 @@ static const char *peer_of(const struct flow *flow, char out[PEER_SIZE])
 	peer_address(&flow->peer, address, sizeof(address));
 	if (peer_is_inet(&flow->peer) &&
 	    flow->service->settings->smtpd_client_port_logging)
-		snprintf(out, PEER_SIZE, "%s[%s]:%u", peer_name(&flow->peer),
+		snprintf(out, PEER_SIZE, "%s[%s]:%u", flow_client_name(flow),
 		    address, port_of(&flow->peer));
 	else
 		snprintf(
-		    out, PEER_SIZE, "%s[%s]", peer_name(&flow->peer), address);
+		    out, PEER_SIZE, "%s[%s]", flow_client_name(flow), address);
 	return out;
 }
 

@@ -10,16 +10,26 @@
 #include "tls/facts.h"
 #include "tls/hello.h"
 
-static void set_client(const struct flow *flow, struct record *record)
+static void set_address(struct record *record, enum record_field field,
+    const struct sockaddr_in6 *peer)
 {
 	char address[PEER_ADDRESS_SIZE];
 	char text[PEER_ADDRESS_SIZE + 16];
 
-	peer_address(&flow->peer, address, sizeof(address));
+	peer_address(peer, address, sizeof(address));
 	/* The port stands at the same place for both families. */
-	snprintf(text, sizeof(text), "[%s]:%u", address,
-	    ntohs(flow->peer.sin6_port));
-	record_set_text(record, RECORD_client, text);
+	snprintf(
+	    text, sizeof(text), "[%s]:%u", address, ntohs(peer->sin6_port));
+	record_set_text(record, field, text);
+}
+
+static void set_client(const struct flow *flow, struct record *record)
+{
+	set_address(record, RECORD_client, &flow->peer);
+	if (flow->proxy.sin6_family != 0)
+		set_address(record, RECORD_proxy_source, &flow->proxy);
+	else
+		record_set_text(record, RECORD_proxy_source, NULL);
 }
 
 static void set_algorithms(const struct tls_facts *facts, struct record *record)
@@ -100,18 +110,14 @@ static void set_tls(const struct flow *flow, struct record *record)
 		    record, RECORD_handshake_ms, (uint64_t)flow->handshake_ms);
 }
 
-/* Nothing in front of us tells of the client, and backends are spoken to in
- * clear: those fields are none. */
 static void set_backend(const struct flow *flow, struct record *record)
 {
-	record_set_text(record, RECORD_proxy_source, NULL);
-	if (flow->had_relay) {
+	if (flow->had_relay)
 		record_set_text(
 		    record, RECORD_backend, flow_backend(flow)->name);
-		if (flow_backend(flow)->kind == BACKEND_SOCKET)
-			record_set_word(record, RECORD_handover,
-			    handover_word(flow->service->handover.way));
-	}
+	record_set_word(record, RECORD_handover,
+	    flow->handed_over ? handover_word(flow->service->handover.way)
+			      : NULL);
 	record_set_word(record, RECORD_backend_tls, NULL);
 }
 

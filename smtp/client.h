@@ -5,6 +5,7 @@
 #define POSTERN_SMTP_CLIENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "smtp/command.h"
@@ -49,6 +50,9 @@ struct smtp_client {
 	uint64_t offered_size; /* with SIZE; 0: no limit was named */
 	uint16_t errors;       /* replies of ours that were errors */
 	uint16_t junk;	    /* commands that get nowhere, since the last MAIL */
+	uint32_t discarded; /* as in the policy, for this client besides */
+	bool may_xclient;   /* a trusted proxy: it may say whom it serves */
+	bool is_local;	    /* … and says that it serves nobody */
 	bool skipping_line; /* the rest of a line beyond the limit is dropped */
 	uint32_t skipped;   /* how much of it was: it must end some day */
 	uint32_t transactions; /* MAIL commands that the backend accepted */
@@ -60,6 +64,18 @@ void smtp_client_init(struct smtp_client *client);
 /* Forgets what RFC 3207, 4.2 says must be forgotten when TLS comes up. Counts
  * and errors stay: Postfix's disconnect line spans both halves. */
 void smtp_client_tls_up(struct smtp_client *client);
+
+/* Keeps the argument of HELO or EHLO, of less than SMTP_HELO_SIZE bytes. The
+ * name goes to the backend and into logs: what is no character becomes `?`, as
+ * in Postfix. */
+void smtp_client_keep_helo(
+    struct smtp_client *client, const char *name, size_t len);
+
+/* XCLIENT was believed: forgets what was said before it, and takes what it says
+ * of HELO ("": nothing). It may not be said again, unless the caller sees that
+ * the new client may. */
+void smtp_client_xclient(
+    struct smtp_client *client, enum smtp_verb helo_verb, const char *helo);
 
 /* What stands behind "lost connection after": "CONNECT", "MAIL",
  * "END-OF-MESSAGE", "UNKNOWN". */

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "smtp/identity.h"
+#include "smtp/xclient.h"
 
 /* So that the line that offers it keeps to 512 octets: RFC 5321, 4.5.3.1.5. */
 #define ARGUMENT_SIZE_MAX 480
@@ -393,6 +394,12 @@ size_t smtp_ehlo_write(const struct smtp_ehlo *ehlo,
 	int len = snprintf(
 	    out, out_size, "250-%.*s\r\n", HOSTNAME_SIZE_MAX, view->hostname);
 	for (unsigned i = 0; i < SMTP_KEYWORD_COUNT; i++) {
+		if (i == SMTP_KEYWORD_ENHANCEDSTATUSCODES &&
+		    view->offer_xclient) {
+			last = out + len;
+			len += snprintf(last, out_size - (size_t)len,
+			    "250-" SMTP_XCLIENT_OFFER "\r\n");
+		}
 		if ((shown >> i & 1) == 0)
 			continue;
 		struct span argument = {NULL, 0};

@@ -41,6 +41,7 @@ struct smtp_ehlo_view {
 	bool offer_starttls;
 	bool hide_auth;	    /* in clear, where smtpd_tls_auth_only says so */
 	uint32_t discarded; /* smtpd_discard_ehlo_keywords, as a bit set */
+	bool offer_xclient; /* to a trusted proxy */
 };
 
 static inline bool smtp_ehlo_has(

@@ -61,62 +61,26 @@ static void came(struct smtp_client *client, enum smtp_verb verb)
 }
 
 /* RFC 4954, 4: where TLS is asked for, AUTH does not exist before it. */
-static bool discards_starttls(const struct smtp_policy *policy)
+static uint32_t discarded_of(const struct turn *turn)
 {
-	return policy->tls_level == SMTP_TLS_NONE ||
-	       (policy->discarded_keywords >> SMTP_KEYWORD_STARTTLS & 1) != 0;
+	return turn->policy->discarded_keywords | turn->client->discarded;
+}
+
+static bool discards_starttls(const struct turn *turn)
+{
+	return turn->policy->tls_level == SMTP_TLS_NONE ||
+	       (discarded_of(turn) >> SMTP_KEYWORD_STARTTLS & 1) != 0;
 }
 
 static struct smtp_ehlo_view view_of(const struct turn *turn)
 {
 	return (struct smtp_ehlo_view){
 	    .hostname = turn->policy->hostname,
-	    .offer_starttls =
-		!turn->client->tls && !discards_starttls(turn->policy),
+	    .offer_starttls = !turn->client->tls && !discards_starttls(turn),
 	    .hide_auth = smtp_client_hides_auth(turn->client, turn->policy),
-	    .discarded = turn->policy->discarded_keywords,
+	    .discarded = discarded_of(turn),
+	    .offer_xclient = turn->client->may_xclient,
 	};
-}
-
-/* The length of the UTF-8 character (RFC 3629) at the start of `text`; 0 when
- * there is none, or when it is a control character. */
-static size_t character_len(const uint8_t *text, size_t len)
-{
-	static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-	if (text[0] < 0x80)
-		return text[0] >= ' ' && text[0] != 0x7f;
-	size_t size = text[0] >= 0xf0 ? 4 : text[0] >= 0xe0 ? 3 : 2;
-	if (text[0] < 0xc2 || text[0] > 0xf4 || size > len)
-		return 0;
-	uint32_t code = text[0] & (0xffU >> (size + 1));
-	for (size_t i = 1; i < size; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (text[i] & 0x3f);
-	}
-	if (code < smallest[size] || code < 0xa0 || code > 0x10ffff ||
-	    (code >= 0xd800 && code <= 0xdfff))
-		return 0;
-	return size;
-}
-
-/* The name goes to the backend and into logs: what is no character becomes `?`,
- * as in Postfix. */
-static void keep_helo(struct smtp_client *client, const char *name, size_t len)
-{
-	assert(len < sizeof(client->helo));
-	const uint8_t *text = (const uint8_t *)name;
-	size_t at = 0;
-	while (at < len) {
-		size_t size = character_len(text + at, len - at);
-		if (size == 0) {
-			client->helo[at++] = '?';
-			continue;
-		}
-		memcpy(client->helo + at, text + at, size);
-		at += size;
-	}
-	client->helo[len] = '\0';
 }
 
 static bool greet(struct turn *turn)
@@ -132,7 +96,7 @@ static bool greet(struct turn *turn)
 		reply(turn, "501 5.5.4 Error: hostname too long");
 		return false;
 	}
-	keep_helo(client, command->argument, command->argument_len);
+	smtp_client_keep_helo(client, command->argument, command->argument_len);
 	client->helo_verb = command->verb;
 	if (command->verb == SMTP_VERB_HELO) {
 		client->offered = 0;
@@ -165,7 +129,7 @@ static bool start_tls(struct turn *turn)
 		reply(turn, "554 5.5.1 Error: TLS already active");
 		return false;
 	}
-	if (discards_starttls(turn->policy)) {
+	if (discards_starttls(turn)) {
 		reply(turn, "502 5.5.1 Error: command not implemented");
 		return false;
 	}
@@ -195,6 +159,28 @@ static void help(struct turn *turn)
 	    auth ? "AUTH " : "");
 }
 
+/* Whoever may send it chooses his own address. The reply is a new greeting, and
+ * nothing that was said before it holds any more. */
+static bool take_xclient(struct turn *turn)
+{
+	const struct smtp_command *command = &turn->command;
+	struct smtp_xclient *xclient = &turn->step->xclient;
+	char error[512];
+	if (!turn->client->may_xclient) {
+		reply(turn, "550 5.7.0 Error: insufficient authorization");
+		return false;
+	}
+	if (!smtp_xclient_parse(command->argument, command->argument_len,
+		xclient, error, sizeof(error))) {
+		reply(turn, "%s", error);
+		return false;
+	}
+	smtp_client_xclient(turn->client, xclient->helo_verb, xclient->helo);
+	reply(turn, "220 %.*s", BANNER_SIZE_MAX, turn->policy->banner);
+	turn->step->event = SMTP_GATE_XCLIENT;
+	return true;
+}
+
 /* Returns whether the reply is a success. */
 static bool obey(struct turn *turn)
 {
@@ -217,8 +203,8 @@ static bool obey(struct turn *turn)
 		close_because(turn, SMTP_END_CLIENT_QUIT);
 		return true;
 	case SMTP_VERB_XCLIENT:
+		return take_xclient(turn);
 	case SMTP_VERB_XFORWARD:
-		/* Whoever may send it chooses his own address. */
 		reply(turn, "550 5.7.0 Error: insufficient authorization");
 		return false;
 	case SMTP_VERB_AUTH:
@@ -251,6 +237,10 @@ static bool precedes_tls(enum smtp_verb verb)
 static bool needs_backend(const struct turn *turn)
 {
 	enum smtp_verb verb = turn->command.verb;
+	bool greeting = verb == SMTP_VERB_EHLO || verb == SMTP_VERB_HELO;
+	/* Who is to be handed over may be said yet, or there is nobody. */
+	if (greeting && (turn->client->may_xclient || turn->client->is_local))
+		return false;
 	if (turn->client->tls)
 		return verb != SMTP_VERB_NOOP && verb != SMTP_VERB_QUIT &&
 		       verb != SMTP_VERB_STARTTLS &&
@@ -311,7 +301,8 @@ static void note_helo_to_come(struct turn *turn)
 	    command->argument_len == 0 ||
 	    command->argument_len >= SMTP_HELO_SIZE)
 		return;
-	keep_helo(turn->client, command->argument, command->argument_len);
+	smtp_client_keep_helo(
+	    turn->client, command->argument, command->argument_len);
 	turn->client->helo_to_come = command->verb;
 }
 
@@ -322,6 +313,16 @@ static void break_off_foreigner(struct turn *turn, const struct smtp_line *line)
 	turn->step->offence_len = line->len;
 	reply(turn, "221 2.7.0 Error: I can break rules, too. Goodbye.");
 	close_because(turn, SMTP_END_CLIENT_NOT_SMTP);
+}
+
+/* A health check of the proxy before us, which brings no mail. */
+static void refuse_local(struct turn *turn)
+{
+	count_error(turn->client);
+	reply(
+	    turn, "451 4.3.0 Error: no mail is taken from a LOCAL connection");
+	if (brings_octets(&turn->command))
+		close_because(turn, SMTP_END_CLIENT_BAD_BDAT);
 }
 
 static void obey_line(struct turn *turn)
@@ -338,6 +339,11 @@ static void obey_line(struct turn *turn)
 		count_error(client);
 		reply(turn, "451 4.7.0 TLS temporarily unavailable, try again "
 			    "later");
+		return;
+	}
+	if (needs_backend(turn) && client->is_local) {
+		came(client, verb);
+		refuse_local(turn);
 		return;
 	}
 	if (needs_backend(turn)) {

@@ -15,6 +15,7 @@
 #include "smtp/ehlo.h"
 #include "smtp/end.h"
 #include "smtp/policy.h"
+#include "smtp/xclient.h"
 
 enum smtp_gate_event {
 	SMTP_GATE_NEED_MORE, /* no whole command is there; `used` bytes are of
@@ -26,6 +27,7 @@ enum smtp_gate_event {
 			      * 3207, 4.2; CVE-2011-0411) */
 	SMTP_GATE_BACKEND, /* the first command of `input` needs the backend; it
 			    * is not used up: `used` is 0 */
+	SMTP_GATE_XCLIENT, /* send `reply`; the client is who `xclient` says */
 	SMTP_GATE_CLOSE,   /* send `reply` if it is not empty, then end */
 };
 
@@ -40,6 +42,7 @@ struct smtp_gate_step {
 	/* With CLIENT_NOT_SMTP: the offending line, borrowed, for the log. */
 	const char *offence;
 	size_t offence_len;
+	struct smtp_xclient xclient; /* XCLIENT */
 	char reply[SMTP_EHLO_REPLY_SIZE_MAX];
 };
 

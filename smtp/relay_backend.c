@@ -101,8 +101,8 @@ static void answer_ehlo(struct smtp_turn *turn, size_t reply_len)
 	const struct smtp_ehlo_view view = {
 	    .hostname = turn->policy->hostname,
 	    .offer_starttls = offers_starttls(turn),
-	    .hide_auth = smtp_client_hides_auth(turn->client, turn->policy),
-	    .discarded = turn->policy->discarded_keywords,
+	    .hide_auth = smtp_client_hides_auth(client, turn->policy),
+	    .discarded = turn->policy->discarded_keywords | client->discarded,
 	};
 	if (view.offer_starttls)
 		client->tls_events.offered++;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "smtp/verdict.h"
 
-static bool discards(
-    const struct smtp_policy *policy, enum smtp_keyword keyword)
+static bool discards(const struct smtp_turn *turn, enum smtp_keyword keyword)
 {
-	return (policy->discarded_keywords >> keyword & 1) != 0;
+	uint32_t discarded =
+	    turn->policy->discarded_keywords | turn->client->discarded;
+	return (discarded >> keyword & 1) != 0;
 }
 
 static enum smtp_answer judge_starttls(
@@ -15,7 +16,7 @@ static enum smtp_answer judge_starttls(
 	if (turn->client->tls)
 		return SMTP_ANSWER_STARTTLS_ACTIVE;
 	if (turn->policy->tls_level == SMTP_TLS_NONE ||
-	    discards(turn->policy, SMTP_KEYWORD_STARTTLS))
+	    discards(turn, SMTP_KEYWORD_STARTTLS))
 		return SMTP_ANSWER_NOT_IMPLEMENTED;
 	return SMTP_ANSWER_NONE;
 }
@@ -35,7 +36,7 @@ static enum smtp_answer judge_bdat(
 	    size > INT64_MAX - SMTP_RELAY_INSERT_LEN_MAX)
 		return SMTP_ANSWER_BDAT_SYNTAX;
 	if (!turn->relay->backend_chunking ||
-	    discards(turn->policy, SMTP_KEYWORD_CHUNKING))
+	    discards(turn, SMTP_KEYWORD_CHUNKING))
 		return SMTP_ANSWER_NOT_IMPLEMENTED;
 	return SMTP_ANSWER_NONE;
 }

@@ -29,6 +29,10 @@ def sanitized():
     return b"__asan_init" in PROGRAM.read_bytes()
 
 
+# A health check of the proxy before us.
+LOCAL_HEADER = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
+
+
 class Listener:
     """One line of master.cf."""
 
@@ -48,6 +52,10 @@ class Listener:
         for name, value in self.overrides.items():
             words.append(f"-o {{ {name} = {value} }}")
         return " ".join(words)
+
+    @property
+    def expects_header(self):
+        return self.overrides.get("smtpd_upstream_proxy_protocol") == "haproxy"
 
     @property
     def wrapped(self):
@@ -215,6 +223,8 @@ class Postern:
         assert self.process.poll() is None, self.text()
         try:
             with Client(listener.port, listener.host, timeout=5) as client:
+                if listener.expects_header:
+                    client.send_raw(LOCAL_HEADER)
                 if listener.wrapped:
                     client.handshake()
                 if client.reply().code != 220:

@@ -62,7 +62,7 @@ Test(connection, a_slot_starts_empty)
 	cr_assert_eq(connection->client_fd, -1);
 	cr_assert_eq(connection->backend_fd, -1);
 	cr_assert_eq(connection->armed, 0);
-	cr_assert_eq(connection->flow.state, FLOW_GATE);
+	cr_assert_eq(connection->flow.state, FLOW_UPSTREAM);
 }
 
 Test(connection, nothing_of_the_last_user_is_left)

@@ -50,6 +50,7 @@ struct talk {
 	bool improper;		    /* in any step */
 	enum smtp_gate_event event; /* of the last step */
 	char offence[128];
+	struct smtp_xclient told;
 };
 
 static void note(struct talk *talk, const char *text, size_t len)
@@ -87,6 +88,7 @@ static void finish(struct talk *talk, const struct smtp_gate_step *step)
 		return;
 	case SMTP_GATE_NEED_MORE:
 	case SMTP_GATE_REPLY:
+	case SMTP_GATE_XCLIENT:
 		break;
 	}
 	cr_assert_fail("not an end");
@@ -116,7 +118,9 @@ static void take_steps(struct talk *talk)
 		talk->event = step.event;
 		if (step.event == SMTP_GATE_NEED_MORE)
 			return;
-		if (step.event != SMTP_GATE_REPLY)
+		if (step.event == SMTP_GATE_XCLIENT)
+			talk->told = step.xclient;
+		else if (step.event != SMTP_GATE_REPLY)
 			finish(talk, &step);
 	}
 }
@@ -590,4 +594,64 @@ Test(gate, puts_off_mail_in_clear_of_whom_tls_was_refused)
 	talk.client.tls_refused = true;
 	smtp_client_tls_up(&talk.client);
 	ask(&talk, "MAIL FROM:<>\r\n", "[backend]");
+}
+
+#define EHLO_XCLIENT                                                \
+	"250-gate.example\r\n250-PIPELINING\r\n250-SIZE 1000\r\n"   \
+	"250-STARTTLS\r\n250-AUTH PLAIN\r\n"                        \
+	"250-XCLIENT NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN " \
+	"DESTADDR DESTPORT\r\n250 DSN\r\n"
+#define GREETING "220 gate.example ESMTP\r\n"
+
+/* Postfix's words; who was told of may not say it again. */
+Test(gate, believes_a_trusted_proxy)
+{
+	static struct talk talk;
+	struct smtp_policy policy = policy_of(MAY);
+	begin(&talk, &policy);
+	talk.client.may_xclient = true;
+	ask(&talk, "EHLO proxy\r\n", EHLO_XCLIENT);
+	ask(&talk, "XCLIENT\r\n",
+	    "501 5.5.4 Syntax: XCLIENT attribute=value...\r\n");
+	ask(&talk, "XCLIENT ADDR=192.0.2.7 NAME=c HELO=h+20i PROTO=esmtp\r\n",
+	    GREETING);
+	cr_assert_eq(talk.told.address.bytes[3], 7);
+	cr_assert_str_eq(talk.told.name, "c");
+	cr_assert_eq(talk.client.helo_verb, SMTP_VERB_EHLO);
+	cr_assert_str_eq(talk.client.helo, "h i");
+	ask(&talk, "XCLIENT ADDR=192.0.2.8\r\n", NO_RIGHT);
+	ask(&talk, "EHLO client\r\n", EHLO_TLS);
+	cr_assert_eq(talk.client.counts.ok[SMTP_VERB_XCLIENT], 1);
+}
+
+/* In TLS the backend is not asked before it is known for whom. */
+Test(gate, waits_for_xclient_in_tls)
+{
+	static struct talk talk;
+	struct smtp_policy policy = policy_of(ENCRYPT);
+	begin(&talk, &policy);
+	talk.client.may_xclient = true;
+	smtp_client_tls_up(&talk.client);
+	say(&talk, "EHLO proxy\r\n");
+	cr_assert_not_null(strstr(talk.heard, "250-XCLIENT "));
+	ask(&talk, "XCLIENT ADDR=IPV6:2001:db8::7\r\n", GREETING);
+	ask(&talk, "EHLO client\r\n", "[backend]");
+}
+
+/* A health check of the proxy before us asks no backend. */
+Test(gate, takes_no_mail_from_a_local_connection)
+{
+	static struct talk talk;
+	struct smtp_policy policy = policy_of(MAY);
+	begin(&talk, &policy);
+	talk.client.is_local = true;
+	ask(&talk, "EHLO check\r\n", EHLO_TLS);
+	ask(&talk, "MAIL FROM:<>\r\n",
+	    "451 4.3.0 Error: no mail is taken from a LOCAL connection\r\n");
+	smtp_client_tls_up(&talk.client);
+	say(&talk, "EHLO check\r\n");
+	cr_assert_not(talk.over);
+	ask(&talk, "BDAT 3 LAST\r\nQUIT\r\n",
+	    "451 4.3.0 Error: no mail is taken from a LOCAL connection\r\n"
+	    "[CLIENT_BAD_BDAT]");
 }
