@@ -83,6 +83,8 @@ def overrides(clients):
         "4": {"smtpd_tls_loglevel": "9"},
         "plain 2": {"smtpd_tls_loglevel": "debug",
                     "smtpd_tls_exclude_ciphers": "aNULL, AES256 kRSA"},
+        "retry": {"smtpd_tls_loglevel": "2", **maps,
+                  "tls_eecdh_auto_curves": "secp521r1"},
         "untrusted": {"smtpd_tls_loglevel": "Summary, untrusted", **asking},
         "peercert": {"smtpd_tls_loglevel": "summary peercert", **asking},
         "cache": {"smtpd_tls_loglevel": "cache", **asking},
@@ -154,13 +156,6 @@ def named(version, name, sessions=1):
     return scenario
 
 
-def retried(port, _):
-    """With a HelloRetryRequest."""
-    context = tls_context(V1_3, V1_3)
-    context.set_ecdh_curve("secp521r1")
-    session(port, context, OTHER)
-
-
 def only(ciphers, first=V1_2, last=V1_2):
     def scenario(port, _):
         context = tls_context(first, last)
@@ -221,7 +216,8 @@ SCENARIOS = [
       for name in ("OTHER.Example.test", "a.b.sub.example.test",
                    "sub.example.test", "under_score.example.test",
                    "-hyphen.example.test", None)),
-    ("2", retried, 1),
+    # With a HelloRetryRequest.
+    ("retry", named(V1_3, OTHER), 1), ("retry", named(V1_3, None, 2), 2),
     ("plain 2", only("ECDHE-RSA-AES128-SHA"), 1),
     ("plain 2", only("AES256-SHA"), 1),
     *(("old", only("DEFAULT:@SECLEVEL=0", version, version), 1)
@@ -328,7 +324,7 @@ def test_lines_are_those_of_postfix(make_postern, reference, clients):
     ports = {name: listener.port
              for name, listener in zip(wanted, postern.listeners)}
     eventually(lambda: "daemon started" in postern.text())
-    postern.wait_for_log("^initializing the server-side TLS engine$", count=5)
+    postern.wait_for_log("^initializing the server-side TLS engine$", count=6)
     differing = []
     for index, (level, scenario, sessions) in enumerate(SCENARIOS):
         before = time.time()
