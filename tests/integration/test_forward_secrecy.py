@@ -154,6 +154,13 @@ def test_the_client_decides_without_preemption(listen):
       "smtpd_tls_mandatory_exclude_ciphers": ""}, "aNULL" + LOW,
      "AECDH-AES256-SHA"),
     ({"smtpd_tls_mandatory_exclude_ciphers": "AES"}, AES128, AES128),
+    ({"smtpd_tls_security_level": "encrypt",
+      "smtpd_tls_mandatory_exclude_ciphers":
+      "aNULL, kRSA, SHA1, SHA256, SHA384"},
+     f"ALL:!AESGCM:!CHACHA20:!AESCCM:!ARIAGCM{LOW}", "(NONE)"),
+    ({"smtpd_tls_security_level": "encrypt",
+      "smtpd_tls_mandatory_exclude_ciphers":
+      "aNULL, kRSA, SHA1, SHA256, SHA384"}, f"kRSA:{AES128}", AES128),
     ({"smtpd_tls_ciphers": "high", "tls_high_cipherlist": "AES128"},
      "AES256-SHA:AES128-SHA", "AES128-SHA"),
     ({"smtpd_tls_ciphers": "high", "tls_medium_cipherlist": "AES128"},
