@@ -21,6 +21,7 @@ static const struct {
     {"ciphers", VERB_CIPHERS},
     {"dhparam", VERB_DHPARAM},
     {"report", VERB_REPORT},
+    {"top", VERB_TOP},
     {"--help", VERB_HELP},
     {"--version", VERB_VERSION},
 };
@@ -161,6 +162,33 @@ static bool read_report_option(
 	    reader, "--format wants text, json or html, not", value);
 }
 
+/* "--once", "--json", "--sort WORD", "--filter TEXT" */
+static bool read_top_option(
+    struct reader *reader, const char *word, struct command_line *line)
+{
+	const char *value;
+
+	if (strcmp(word, "--once") == 0) {
+		line->top.once = true;
+		return true;
+	}
+	if (strcmp(word, "--json") == 0) {
+		line->top.json = true;
+		return true;
+	}
+	if (strcmp(word, "--filter") == 0)
+		return read_value(reader, word, &line->top.filter);
+	if (strcmp(word, "--sort") != 0)
+		return complain(reader, "unknown option", word);
+	if (!read_value(reader, word, &value))
+		return false;
+	line->top.sort = top_sort_find(value);
+	if (line->top.sort != TOP_SORT_COUNT)
+		return true;
+	return complain(reader,
+	    "--sort wants sessions, bytes, messages or age, not", value);
+}
+
 static bool wants_file(enum verb verb)
 {
 	return verb == VERB_DHPARAM || verb == VERB_REPORT;
@@ -168,7 +196,7 @@ static bool wants_file(enum verb verb)
 
 static bool has_long_options(enum verb verb)
 {
-	return verb == VERB_CHECK || wants_file(verb);
+	return verb == VERB_CHECK || verb == VERB_TOP || wants_file(verb);
 }
 
 static bool read_long_option(struct reader *reader, struct command_line *line)
@@ -182,6 +210,8 @@ static bool read_long_option(struct reader *reader, struct command_line *line)
 		return line->backends ||
 		       complain(reader, "unknown option", word);
 	}
+	if (line->verb == VERB_TOP)
+		return read_top_option(reader, word, line);
 	return read_dhparam_option(reader, word, line);
 }
 
@@ -201,6 +231,7 @@ static size_t names_max(enum verb verb)
 	case VERB_RELOAD:
 	case VERB_STATUS:
 	case VERB_CHECK:
+	case VERB_TOP:
 	case VERB_HELP:
 	case VERB_VERSION:
 		return 0;
@@ -219,6 +250,11 @@ static bool read_names(struct reader *reader, struct command_line *line)
 			    reader, "there is no use for", *reader->words);
 	line->report.paths = line->names;
 	line->report.path_count = line->name_count;
+	if (line->verb == VERB_TOP && line->top.json && !line->top.once) {
+		snprintf(reader->why, reader->why_size,
+		    "--json goes with --once; see \"postern --help\"");
+		return false;
+	}
 	if (!wants_file(line->verb) || line->name_count > 0)
 		return true;
 	snprintf(reader->why, reader->why_size,

@@ -8,6 +8,7 @@
 
 #include "conf/print.h"
 #include "proxy/session_report.h"
+#include "proxy/top.h"
 
 #define COMMAND_LINE_DIRECTORY "/etc/postern"
 
@@ -22,6 +23,7 @@ enum verb {
 	VERB_CIPHERS,
 	VERB_DHPARAM,
 	VERB_REPORT,
+	VERB_TOP,
 	VERB_HELP,    /* --help */
 	VERB_VERSION, /* --version */
 };
@@ -39,6 +41,7 @@ struct command_line {
 	bool allow_weak;
 	/* Of `report`; its paths are the names. */
 	struct session_report_options report;
+	struct top_options top;
 	/* Of `conf` parameters, of `ciphers` a service or none, of `dhparam`
 	 * the file. Borrowed from argv. */
 	const char *const *names;

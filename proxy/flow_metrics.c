@@ -72,33 +72,6 @@ static enum metric_sni sni_of(const struct flow *flow)
 	return METRIC_SNI_INVALID;
 }
 
-/* "X25519", "prime256v1", "DHE-2048"; "none" without an exchange. */
-static void name_group(
-    const struct tls_algorithm *exchange, char *out, size_t out_size)
-{
-	if (exchange->curve[0] != '\0')
-		snprintf(out, out_size, "%s", exchange->curve);
-	else if (strcmp(exchange->name, "DHE") == 0)
-		snprintf(out, out_size, "DHE-%d", exchange->bits);
-	else
-		snprintf(out, out_size, "%s",
-		    exchange->name[0] == '\0' ||
-			    strcmp(exchange->name, "RSA") == 0
-			? "none"
-			: exchange->name);
-}
-
-/* "RSA-PSS-SHA256"; "none" where nothing was signed. */
-static void name_signature(
-    const struct tls_algorithm *signature, char *out, size_t out_size)
-{
-	if (signature->name[0] == '\0')
-		snprintf(out, out_size, "none");
-	else
-		snprintf(out, out_size, "%s%s%s", signature->name,
-		    signature->digest[0] == '\0' ? "" : "-", signature->digest);
-}
-
 static void fill_key(const struct flow *flow, const struct tls_facts *facts,
     struct state_row_key *key)
 {
@@ -109,9 +82,8 @@ static void fill_key(const struct flow *flow, const struct tls_facts *facts,
 	key->post_quantum = facts->post_quantum;
 	snprintf(key->protocol, sizeof(key->protocol), "%s", facts->protocol);
 	snprintf(key->cipher, sizeof(key->cipher), "%s", facts->cipher);
-	name_group(&facts->key_exchange, key->group, sizeof(key->group));
-	name_signature(
-	    &facts->server_signature, key->signature, sizeof(key->signature));
+	tls_facts_group_word(facts, key->group, sizeof(key->group));
+	tls_facts_signature_word(facts, key->signature, sizeof(key->signature));
 	snprintf(key->forward_secrecy_reason,
 	    sizeof(key->forward_secrecy_reason), "%s",
 	    facts->forward_secrecy_reason);

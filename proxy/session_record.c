@@ -34,22 +34,15 @@ static void set_client(const struct flow *flow, struct record *record)
 
 static void set_algorithms(const struct tls_facts *facts, struct record *record)
 {
-	const struct tls_algorithm *exchange = &facts->key_exchange;
-	const struct tls_algorithm *signature = &facts->server_signature;
-	char text[64];
+	const char *exchange = facts->key_exchange.name;
+	char word[64];
 
 	record_set_word(record, RECORD_key_exchange,
-	    exchange->name[0] == '\0' ? "unknown" : exchange->name);
-	if (exchange->curve[0] != '\0')
-		record_set_word(record, RECORD_group, exchange->curve);
-	else if (exchange->bits > 0) {
-		snprintf(text, sizeof(text), "dhe%d", exchange->bits);
-		record_set_word(record, RECORD_group, text);
-	} else if (facts->forward_secret)
-		record_set_word(record, RECORD_group, exchange->name);
-	snprintf(text, sizeof(text), "%s%s%s", signature->name,
-	    signature->digest[0] == '\0' ? "" : "-", signature->digest);
-	record_set_word(record, RECORD_signature, text);
+	    exchange[0] == '\0' ? "unknown" : exchange);
+	tls_facts_group_word(facts, word, sizeof(word));
+	record_set_word(record, RECORD_group, word);
+	tls_facts_signature_word(facts, word, sizeof(word));
+	record_set_word(record, RECORD_signature, word);
 }
 
 static void set_facts(const struct flow *flow, struct record *record)

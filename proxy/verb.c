@@ -46,6 +46,8 @@ static const char help[] =
     "       postern dhparam [--bits N] [--allow-weak] file\n"
     "       postern report [--format text|json|html] [--since TIME]\n"
     "               [--until TIME] file ...\n"
+    "       postern top [-c config_directory] [--once [--json]]\n"
+    "               [--sort sessions|bytes|messages|age] [--filter TEXT]\n"
     "       postern --help | --version\n"
     "\n"
     "  start-fg  run in the foreground until SIGTERM or Ctrl-C\n"
@@ -64,6 +66,8 @@ static const char help[] =
     "  dhparam   make a prime for smtpd_tls_dh1024_param_file, of 2048 bits "
     "or\n"
     "            of N, and put it into the file; --allow-weak lets N be less\n"
+    "  top       what goes on: rates, groups, forward secrecy, backends, the\n"
+    "            busiest clients; q ends it\n"
     "  report    what the records of sessions in log files, also compressed,\n"
     "            say of forward secrecy; - is standard input\n"
     "\n"
@@ -343,6 +347,19 @@ static int print_status(const struct command_line *line)
 	return EXIT_SUCCESS;
 }
 
+static int run_top(const struct command_line *line)
+{
+	char runtime[PATH_MAX];
+	char path[PATH_MAX];
+
+	if (find_master(line->directory, runtime, sizeof(runtime)) == 0)
+		return EXIT_FAILURE;
+	if (snprintf(path, sizeof(path), "%s/state", runtime) >=
+	    (int)sizeof(path))
+		return fail("proxy_runtime_directory is too long");
+	return top_run(&line->top, path);
+}
+
 /* The end of a verb that looks at the configuration. */
 static int finish_report(struct services *services, struct report *report)
 {
@@ -447,6 +464,8 @@ int verb_run(const struct command_line *line)
 		return print_ciphers(line);
 	case VERB_DHPARAM:
 		return make_prime(line);
+	case VERB_TOP:
+		return run_top(line);
 	case VERB_REPORT:
 		return session_report_run(&line->report);
 	case VERB_HELP:

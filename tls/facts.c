@@ -291,6 +291,34 @@ const char *tls_trust_word(enum tls_trust trust)
 	return "";
 }
 
+void tls_facts_group_word(
+    const struct tls_facts *facts, char *out, size_t out_size)
+{
+	const struct tls_algorithm *exchange = &facts->key_exchange;
+	bool has_none =
+	    exchange->name[0] == '\0' || strcmp(exchange->name, "RSA") == 0;
+
+	if (exchange->curve[0] != '\0')
+		snprintf(out, out_size, "%s", exchange->curve);
+	else if (strcmp(exchange->name, "DHE") == 0)
+		snprintf(out, out_size, "DHE-%d", exchange->bits);
+	else
+		snprintf(
+		    out, out_size, "%s", has_none ? "none" : exchange->name);
+}
+
+void tls_facts_signature_word(
+    const struct tls_facts *facts, char *out, size_t out_size)
+{
+	const struct tls_algorithm *signature = &facts->server_signature;
+
+	if (signature->name[0] == '\0')
+		snprintf(out, out_size, "none");
+	else
+		snprintf(out, out_size, "%s%s%s", signature->name,
+		    signature->digest[0] == '\0' ? "" : "-", signature->digest);
+}
+
 size_t tls_facts_summary(const struct tls_facts *facts, const char *direction,
     const char *peer, char *out, size_t out_size)
 {

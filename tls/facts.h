@@ -44,6 +44,15 @@ void tls_facts_read(
 /* "Anonymous", "Untrusted", "Trusted", "Verified" */
 const char *tls_trust_word(enum tls_trust trust);
 
+/* For records and metrics: "X25519", "prime256v1", "DHE-2048"; "none" without a
+ * group. NUL-terminated. */
+void tls_facts_group_word(
+    const struct tls_facts *facts, char *out, size_t out_size);
+/* What our certificate signed with: "RSA-PSS-SHA256"; "none" where nothing was
+ * signed, or where it is not known. */
+void tls_facts_signature_word(
+    const struct tls_facts *facts, char *out, size_t out_size);
+
 /* Writes Postfix's summary line, byte for byte (reference 3.2): "Anonymous TLS
  * connection established from PEER: TLSv1.3 with cipher … (256/256 bits)
  * key-exchange X25519 server-signature RSA-PSS (2048 bits) server-digest

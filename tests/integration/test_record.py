@@ -75,7 +75,7 @@ OFFERS = {
         "RSA-PSS-SHA256"}),
     "EDH alone": ([TLS12, "-cipher", "DHE-RSA-AES128-GCM-SHA256"], {
         "client_version": "TLSv1.2", "client_eecdh": "no",
-        "client_edh": "yes", "client_rsa": "no", "group": "dhe2048",
+        "client_edh": "yes", "client_rsa": "no", "group": "DHE-2048",
         "forward_secrecy_reason": "dhe"}),
     "RSA alone": ([TLS12, "-cipher", "AES128-GCM-SHA256"], {
         "client_eecdh": "no", "client_edh": "no", "client_rsa": "yes",

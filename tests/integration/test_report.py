@@ -68,7 +68,7 @@ def test_the_log_of_a_real_postern(make_postern, form):
     assert page["all"]["with_forward_secrecy"] == 2
     assert page["all"]["messages_with_forward_secrecy"] == 1
     assert seen["versions"]["TLSv1.3"] == 1
-    assert seen["groups"]["X25519"] == seen["groups"]["dhe2048"] == 1
+    assert seen["groups"]["X25519"] == seen["groups"]["DHE-2048"] == 1
     assert seen["without"]["rsa_key_exchange"] == 1
     assert seen["without"]["handshake_failed"] == 1
     assert seen["lost_without_edh"] == {"127.0.0.1": 1}

@@ -140,6 +140,24 @@ Test(command_line, what_report_reads)
 	cr_assert_null(line.report.since);
 }
 
+Test(command_line, what_top_shows)
+{
+	struct command_line line;
+	char why[256] = "";
+
+	cr_assert(parse("top -c /x", &line, why, sizeof(why)));
+	cr_assert_eq(line.verb, VERB_TOP);
+	cr_assert_not(line.top.once);
+	cr_assert_eq(line.top.sort, TOP_BY_SESSIONS);
+	cr_assert_null(line.top.filter);
+	cr_assert(parse("top --once --json --sort age --filter 192.0.2", &line,
+	    why, sizeof(why)));
+	cr_assert(line.top.once);
+	cr_assert(line.top.json);
+	cr_assert_eq(line.top.sort, TOP_BY_AGE);
+	cr_assert_str_eq(line.top.filter, "192.0.2");
+}
+
 Test(command_line, what_is_not_understood)
 {
 	static const struct {
@@ -175,6 +193,11 @@ Test(command_line, what_is_not_understood)
 		"there is nothing behind \"--since\"; see \"postern --help\""},
 	    {"status --once", "there is no use for \"--once\"; see \"postern "
 			      "--help\""},
+	    {"top --json", "--json goes with --once; see \"postern --help\""},
+	    {"top --sort name",
+		"--sort wants sessions, bytes, messages or age, not \"name\"; "
+		"see \"postern --help\""},
+	    {"top x", "there is no use for \"x\"; see \"postern --help\""},
 	    {"ciphers a b", "there is no use for \"b\"; see \"postern "
 			    "--help\""},
 	    {"conf -nd", "another of -n, -d, -M and -P stands before \"-d\"; "

@@ -47,9 +47,9 @@ static void add(const char *day, const char *client, const char *words)
 	"forward_secrecy=yes forward_secrecy_reason=ecdhe "       \
 	"client_version=TLSv1.3 client_eecdh=yes client_edh=no "  \
 	"client_rsa=no messages=2"
-#define EDH                                                    \
-	"tls=TLSv1.2 group=dhe2048 cipher=DHE-RSA-AES128-SHA " \
-	"forward_secrecy=yes forward_secrecy_reason=dhe "      \
+#define EDH                                                     \
+	"tls=TLSv1.2 group=DHE-2048 cipher=DHE-RSA-AES128-SHA " \
+	"forward_secrecy=yes forward_secrecy_reason=dhe "       \
 	"client_version=TLSv1.2 client_eecdh=no client_edh=yes "
 #define RSA                                                     \
 	"tls=TLSv1.2 cipher=AES128-SHA forward_secrecy=no "     \
@@ -101,7 +101,7 @@ Test(tally, sums)
 	cr_expect_eq(tally->last_s, 1795348800);
 	cr_expect_eq(find(TALLY_VERSION, "TLSv1.2")->counts.sessions, 4);
 	cr_expect_eq(find(TALLY_VERSION, "TLSv1.2")->counts.secret, 2);
-	cr_expect_eq(find(TALLY_GROUP, "dhe2048")->counts.sessions, 2);
+	cr_expect_eq(find(TALLY_GROUP, "DHE-2048")->counts.sessions, 2);
 	cr_expect_eq(find(TALLY_WHY_NONE, "no_tls")->counts.sessions, 1);
 	cr_expect_eq(
 	    find(TALLY_CLIENT_NONE, "2001:db8::4")->counts.sessions, 1);
