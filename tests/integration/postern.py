@@ -199,7 +199,8 @@ class Postern:
                 [*self.prefix, PROGRAM, "-c", self.directory, "start-fg"],
                 env=self.environment, stdin=subprocess.DEVNULL,
                 stdout=output, stderr=subprocess.STDOUT,
-                preexec_fn=self.limits)
+                preexec_fn=self.limits,
+                umask=int(os.environ.get("POSTERN_UMASK", "-1"), 8))
         return self
 
     def start(self, ready=True):
