@@ -10,13 +10,31 @@
 #include "proxy/flow_internal.h"
 #include "proxy/flow_upstream.h"
 #include "proxy/peer.h"
+#include "proxy/session_log.h"
 #include "smtp/proxy_header.h"
+#include "smtp/proxy_tlvs.h"
+#include "tls/facts.h"
+#include "tls/hello.h"
+#include "tls/own.h"
+#include "tls/peer.h"
 
 const char flow_handover_remedy[] =
     "it would take every client for Postern. Name Postern's address in its "
     "smtpd_authorized_xclient_hosts (that is Postfix's), or set "
     "proxy_backend_handover = proxy2 or proxy1 if it takes the PROXY protocol, "
     "or none if it is to see our address";
+
+/* Of version 2, before the TLVs. */
+#define HEAD_LEN_IPV4 28
+#define HEAD_LEN_IPV6 52
+
+#define SESSION_SIZE 32
+
+/* As in the record. */
+static void session_of(const struct flow *flow, char out[SESSION_SIZE])
+{
+	snprintf(out, SESSION_SIZE, "%x-%x", (unsigned)getpid(), flow->serial);
+}
 
 /* Texts of an address, with the port; "" where there is none. */
 struct place {
@@ -130,10 +148,93 @@ static void fill_probe(
 		fill_addresses(header, &flow->local, &backend);
 }
 
+/* The texts that a PROXY header is made of. */
+struct sources {
+	struct tls_facts tls;
+	struct tls_peer peer;
+	struct tls_own own;
+	char session[SESSION_SIZE];
+	char signature[64];
+};
+
+static void read_sources(const struct flow *flow, struct sources *from,
+    struct smtp_proxy_facts *facts)
+{
+	const char *name;
+
+	session_of(flow, from->session);
+	facts->texts[SMTP_PROXY_TLV_UNIQUE_ID] = from->session;
+	facts->tls = flow->smtp.tls;
+	if (!facts->tls)
+		return;
+	tls_facts_read(flow->client.tls, &from->tls);
+	tls_peer_read(flow->client.tls, &from->peer);
+	tls_own_read(flow->client.tls, &from->own);
+	name = tls_session_asked_name(flow->client.tls);
+	snprintf(from->signature, sizeof(from->signature), "%s%s%s",
+	    from->tls.server_signature.name,
+	    from->tls.server_signature.digest[0] == '\0' ? "" : "-",
+	    from->tls.server_signature.digest);
+	facts->has_certificate = from->peer.is_present;
+	facts->verified =
+	    from->tls.trust == TLS_TRUSTED || from->tls.trust == TLS_VERIFIED;
+	facts->texts[SMTP_PROXY_TLV_SSL] = from->tls.protocol;
+	facts->texts[SMTP_PROXY_TLV_CERT_CN] = from->peer.subject_cn;
+	facts->texts[SMTP_PROXY_TLV_AUTHORITY] = name;
+	facts->texts[SMTP_PROXY_TLV_SSL_CIPHER] = from->tls.cipher;
+	facts->texts[SMTP_PROXY_TLV_SSL_GROUP] =
+	    from->tls.key_exchange.curve[0] != '\0'
+		? from->tls.key_exchange.curve
+		: from->tls.key_exchange.name;
+	facts->texts[SMTP_PROXY_TLV_SSL_SIGSCHEME] = from->signature;
+	facts->texts[SMTP_PROXY_TLV_CERT_KEY] = from->own.key;
+	facts->texts[SMTP_PROXY_TLV_CERT_SIG] = from->own.signature;
+	facts->texts[SMTP_PROXY_TLV_ALPN] = from->own.alpn;
+}
+
+static void tell_dropped(const struct flow *flow,
+    const struct flow_environment *env, uint32_t dropped)
+{
+	char text[256] = "the PROXY header to its backend has no room "
+			 "(proxy_backend_proxy_header_limit) for";
+
+	for (unsigned i = 0; i < SMTP_PROXY_TLV_COUNT; i++) {
+		size_t len = strlen(text);
+
+		if ((dropped >> i & 1) != 0)
+			snprintf(text + len, sizeof(text) - len, " %s",
+			    smtp_proxy_tlv_word((enum smtp_proxy_tlv)i));
+	}
+	session_log_warning(flow, env, text);
+}
+
+/* Returns the length of the TLVs in `out`, which holds a header of the limit's
+ * size. */
+static size_t write_tlvs(struct flow *flow, struct flow_environment *env,
+    size_t head_len, uint8_t *out)
+{
+	const struct handover *handover = &flow->service->handover;
+	struct smtp_proxy_facts facts = {0};
+	struct sources sources;
+	uint32_t dropped;
+	size_t len;
+
+	if (handover->tlvs == 0 || flow->is_probe ||
+	    handover->way != HANDOVER_PROXY2)
+		return 0;
+	read_sources(flow, &sources, &facts);
+	len = smtp_proxy_tlvs_write(handover->tlvs, &facts, out,
+	    handover->header_limit - head_len, &dropped);
+	if (dropped != 0)
+		tell_dropped(flow, env, dropped);
+	return len;
+}
+
 void flow_handover_write_header(struct flow *flow, struct flow_environment *env)
 {
 	enum handover_way way = flow->service->handover.way;
 	uint8_t bytes[FLOW_HANDOVER_HEADER_SIZE];
+	uint8_t tlvs[FLOW_HANDOVER_HEADER_SIZE];
 	struct smtp_proxy_header header = {
 	    .version = way == HANDOVER_PROXY1 ? 1 : 2,
 	};
@@ -143,6 +244,10 @@ void flow_handover_write_header(struct flow *flow, struct flow_environment *env)
 		fill_probe(flow, &header);
 	else
 		fill_addresses(&header, &flow->peer, &flow->local);
+	header.tlvs = tlvs;
+	header.tlvs_len = write_tlvs(flow, env,
+	    header.family == SMTP_PROXY_IPV4 ? HEAD_LEN_IPV4 : HEAD_LEN_IPV6,
+	    tlvs);
 	len = smtp_proxy_header_write(&header, bytes, sizeof(bytes));
 	assert(len > 0);
 	leg_write(&flow->backend, &env->buffers, bytes, len);
@@ -151,7 +256,7 @@ void flow_handover_write_header(struct flow *flow, struct flow_environment *env)
 
 static const char *known(const char *text)
 {
-	return text[0] != '\0' ? text : NULL;
+	return text != NULL && text[0] != '\0' ? text : NULL;
 }
 
 static void read_claims(
@@ -168,7 +273,7 @@ static void read_claims(
 void flow_handover_identify(struct flow *flow, struct smtp_opening_step *step)
 {
 	struct place client, server;
-	char session[32];
+	char session[SESSION_SIZE];
 	struct smtp_identity identity = {
 	    .helo_verb = flow->smtp.helo_verb != SMTP_VERB_UNKNOWN
 			     ? flow->smtp.helo_verb
@@ -189,7 +294,8 @@ void flow_handover_identify(struct flow *flow, struct smtp_opening_step *step)
 		identity.server_address = server.address;
 		identity.server_port = server.port;
 	}
-	snprintf(session, sizeof(session), "%x-%x", (unsigned)getpid(),
-	    flow->serial);
+	session_of(flow, session);
+	if (flow->smtp.tls)
+		identity.sni = known(tls_session_asked_name(flow->client.tls));
 	smtp_opening_identify(&flow->opening, &identity, step);
 }

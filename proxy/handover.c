@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "smtp/proxy_tlvs.h"
+
 static const struct {
 	const char *word;
 	enum handover_way way;
@@ -46,6 +48,34 @@ static void read_word(struct handover *handover, const char *text, size_t len,
 	    (int)len, text);
 }
 
+static uint32_t read_tlvs(
+    const struct settings *settings, struct report *report)
+{
+	const char *cursor = settings->proxy_backend_proxy_tlvs;
+	uint32_t tlvs = 0;
+	const char *text;
+	size_t len;
+
+	while (settings_list_next(&cursor, &text, &len) && len != SIZE_MAX) {
+		enum smtp_proxy_tlv tlv = smtp_proxy_tlv_find(text, len);
+
+		if (is_word(text, len, "all"))
+			tlvs |= (UINT32_C(1) << SMTP_PROXY_TLV_COUNT) - 1;
+		else if (tlv != SMTP_PROXY_TLV_COUNT)
+			tlvs |= UINT32_C(1) << tlv;
+		else
+			report_add(report, REPORT_ERROR,
+			    settings_place(
+				settings, "proxy_backend_proxy_tlvs"),
+			    "proxy_backend_proxy_tlvs = %.*s: must be of ssl, "
+			    "cert-cn, authority, unique-id, ssl-cipher, "
+			    "ssl-group, ssl-sigscheme, cert-key, cert-sig and "
+			    "alpn, or all",
+			    (int)len, text);
+	}
+	return tlvs;
+}
+
 void handover_read(struct handover *handover, const struct settings *settings,
     struct report *report)
 {
@@ -54,7 +84,11 @@ void handover_read(struct handover *handover, const struct settings *settings,
 	const char *text;
 	size_t len;
 
-	*handover = (struct handover){.way = HANDOVER_MISSING};
+	*handover = (struct handover){
+	    .way = HANDOVER_MISSING,
+	    .tlvs = read_tlvs(settings, report),
+	    .header_limit = (size_t)settings->proxy_backend_proxy_header_limit,
+	};
 	while (settings_list_next(&cursor, &text, &len)) {
 		if (len == SIZE_MAX)
 			break;

@@ -21,7 +21,9 @@ enum handover_way {
 
 struct handover {
 	enum handover_way way;
-	bool xforward; /* for the backend's log, besides */
+	bool xforward;	     /* for the backend's log, besides */
+	uint32_t tlvs;	     /* of proxy2: bit 1 << enum smtp_proxy_tlv */
+	size_t header_limit; /* of proxy2, in bytes */
 };
 
 /* Reads the parameters of a listener; what is wrong is told in report. */

@@ -200,6 +200,40 @@ def test_probes_say_local(make_postern, make_backend):
         assert re.fullmatch(real, heads[-1]), heads
 
 
+def test_proxy_header_tells_of_tls(make_postern, make_backend):
+    """Version, cipher and the like, in one segment and before all else; what
+    does not fit is left out."""
+    heads = []
+
+    def head(session, _line):
+        session.pending = session.connection.recv(4096)
+        length = 16 + int.from_bytes(session.pending[14:16], "big")
+        heads.append(session.pending[:length])
+        assert len(session.pending) == length
+        session.pending = b""
+
+    backend = make_backend()
+    backend.on["connect"] = head
+    postern = make_postern(backend, settings={
+        "proxy_backend_handover": "proxy2",
+        "proxy_backend_proxy_tlvs": "all"}, listeners=[
+            Listener(),
+            Listener(proxy_backend_proxy_header_limit="60")]).start()
+    with postern.secured(source=CLIENT) as client:
+        client.expect("QUIT", 221)
+    for expected in (b"\x21\0\x07TLSv1.3", b"TLS_AES_256_GCM_SHA384",
+                     b"\x02\0\x0fmx.example.test", b"\x26\0\x06X25519",
+                     b"\x25\0\x07RSA2048", b"\x24\0\x0aRSA-SHA256"):
+        assert expected in heads[-1], heads[-1]
+    with postern.secured(1, source=CLIENT) as client:
+        client.expect("QUIT", 221)
+    assert len(heads[-1]) <= 60
+    assert b"TLSv1.3" in heads[-1]
+    assert b"TLS_AES" not in heads[-1]
+    line = postern.wait_for_log("has no room")
+    assert "ssl-cipher" in line
+
+
 def test_two_listeners_tell_in_two_ways(make_postern, postfix):
     listeners = [Listener(proxy_backend_handover="xclient",
                           proxy_backend=f"inet:127.0.0.1:{postfix.port}"),
