@@ -160,7 +160,7 @@ static void tell_transfer(struct tls_debug *debug, bool is_read,
 static long on_transfer(BIO *bio, int operation, const char *bytes, size_t size,
     int argument, long number, int result, size_t *processed)
 {
-	struct tls_debug *debug = (struct tls_debug *)BIO_get_callback_arg(bio);
+	struct tls_debug *debug = (void *)BIO_get_callback_arg(bio);
 	bool is_read = operation == (BIO_CB_READ | BIO_CB_RETURN);
 
 	(void)argument;

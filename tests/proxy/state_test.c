@@ -277,7 +277,8 @@ Test(state, has_room_where_blocks_are_claimed_and_holes_elsewhere)
 	cr_assert_lt(status.st_blocks * 512, 4 << 20);
 	cr_assert_not_null(state_block_claim(state, STATE_WORKER, 1, 0));
 	cr_assert_eq(stat(path, &status), 0);
-	cr_assert_geq(status.st_blocks * 512, sizeof(struct state_block));
+	cr_assert_geq(
+	    (size_t)status.st_blocks * 512, sizeof(struct state_block));
 	cr_assert_eq((size_t)status.st_size, sizeof(struct state));
 }
 

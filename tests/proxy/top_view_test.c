@@ -165,7 +165,8 @@ Test(top_view, the_filter_is_for_sessions)
 Test(top_view, sorts_have_words)
 {
 	for (int i = 0; i < TOP_SORT_COUNT; i++)
-		cr_expect_eq(top_sort_find(top_sort_word((enum top_sort)i)), i);
+		cr_expect_eq(top_sort_find(top_sort_word((enum top_sort)i)),
+		    (enum top_sort)i);
 	cr_expect_eq(top_sort_find("x"), TOP_SORT_COUNT);
 }
 
