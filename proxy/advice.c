@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "proxy/metrics_listen.h"
 #include "tls/describe.h"
 
 #define EXPIRY_NOTICE_S	  (14 * 86400)
@@ -156,12 +157,28 @@ static void check_secrecy(const struct service *service, struct report *report)
 		    "key can read what was recorded in all that time");
 }
 
+static void check_metrics(
+    const struct services *services, struct report *report)
+{
+	static const char listen[] = "proxy_metrics_listen";
+
+	for (size_t i = 0; i < services->metrics_count; i++)
+		if (!metrics_listen_is_local(&services->metrics[i]))
+			report_add(report, REPORT_WARNING,
+			    settings_place(
+				services->configuration->settings, listen),
+			    "%s: whoever reaches %s can read the addresses of "
+			    "clients, since there is no password",
+			    listen, services->metrics[i].text);
+}
+
 void advice_give(
     const struct services *services, int64_t now_s, struct report *report)
 {
 	const struct settings *main_settings =
 	    services->configuration->settings;
 
+	check_metrics(services, report);
 	for (size_t i = 0; i < services->count; i++) {
 		const struct service *service = &services->services[i];
 

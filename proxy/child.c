@@ -13,15 +13,19 @@
 
 static void keep_own_descriptors(const struct worker_options *worker)
 {
-	int kept[STATE_LISTENERS_MAX + 2 + TLS_KEYLOG_DESCRIPTORS_MAX];
+	int kept[STATE_LISTENERS_MAX + SERVICE_ADDRESSES_MAX + 2 +
+		 TLS_KEYLOG_DESCRIPTORS_MAX];
 	size_t count = 0;
 
 	assert(worker->listener_count <= STATE_LISTENERS_MAX);
+	assert(worker->http_fd_count <= SERVICE_ADDRESSES_MAX);
 	kept[count++] = worker->command_fd;
 	kept[count++] = log_descriptor(worker->log);
 	for (size_t i = 0; i < worker->listener_count; i++)
 		kept[count++] = worker->listeners[i].fd;
 	count += tls_keylog_descriptors(kept + count);
+	for (size_t i = 0; i < worker->http_fd_count; i++)
+		kept[count++] = worker->http_fds[i];
 	descriptors_keep(kept, count);
 }
 

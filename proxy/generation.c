@@ -15,6 +15,8 @@ static struct process_options process_options(
 	    .state = generation->state,
 	    .log = generation->log,
 	    .privileges = &generation->privileges,
+	    .http_fds = generation->http_fds,
+	    .http_fd_count = generation->services->metrics_count,
 	};
 }
 

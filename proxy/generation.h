@@ -18,6 +18,7 @@ struct generation {
 	struct privileges privileges;
 	struct state *state;
 	struct process control;
+	int http_fds[SERVICE_ADDRESSES_MAX]; /* of services->metrics */
 	struct process *workers;
 	size_t worker_count;
 	bool is_ending; /* was told to retire or to stop */

@@ -63,6 +63,7 @@ static void destroy_shared(struct master *master)
 	const struct state *state = master->state;
 
 	sockets_destroy(&master->sockets);
+	metrics_listen_keep(&master->metrics, NULL);
 	if (state == NULL)
 		return;
 	name_state(master, path, sizeof(path));

@@ -10,6 +10,7 @@
 
 #include "proxy/generation.h"
 #include "proxy/master.h"
+#include "proxy/metrics_listen.h"
 #include "proxy/trial.h"
 
 /* How far the generation has come that is to serve next. */
@@ -26,6 +27,7 @@ struct master {
 	struct shared shared;
 	int64_t rotate_at_s; /* of tls_ticket_keys_now() */
 	struct sockets *sockets;
+	struct metrics_listen metrics;
 	struct generation *newest;  /* all of them, linked by `older` */
 	struct generation *current; /* the one that serves; NULL at the start */
 	enum coming coming;	    /* that of `newest`, if not NONE */

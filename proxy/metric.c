@@ -234,6 +234,15 @@ const char *metric_label_text(enum metric_label label, size_t value)
 	return word == NULL ? NULL : word->text;
 }
 
+bool metric_label_is_void(enum metric_label label, size_t value)
+{
+	if (label == METRIC_LABEL_END)
+		return value == CLOSE_NONE || value == CLOSE_PROBE_DONE ||
+		       value == CLOSE_PROBE_FAILED;
+	return value == 0 &&
+	       (label == METRIC_LABEL_FAILURE || label == METRIC_LABEL_LIMIT);
+}
+
 const uint64_t *metric_bounds(enum metric_buckets which, size_t *count_out)
 {
 	*count_out = buckets[which].count;

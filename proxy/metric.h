@@ -169,6 +169,9 @@ const char *metric_label_word(enum metric_label label, size_t value);
  * it. */
 const char *metric_label_text(enum metric_label label, size_t value);
 
+/* What stands in a table for "nothing", or for what is not counted there. */
+bool metric_label_is_void(enum metric_label label, size_t value);
+
 /* The names of labels of METRIC_ROWS, by commas. */
 #define METRIC_ROW_LABELS                                                   \
 	"listener,protocol,cipher,group,signature,resumed,forward_secrecy," \

@@ -18,6 +18,7 @@ enum op_kind {
 	OP_BACKEND_SEND,
 	OP_CANCEL, /* nobody waits for its completion */
 	OP_CLOSE,  /* likewise */
+	OP_HTTP,   /* control; slot: index of what can go on */
 };
 
 #define OP_SLOT_MAX 0xffffffu

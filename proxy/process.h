@@ -33,6 +33,9 @@ struct process_options {
 	struct state *state;
 	struct log *log;
 	const struct privileges *privileges;
+	/* For control: where it answers HTTP. */
+	const int *http_fds;
+	size_t http_fd_count;
 };
 
 /* Forks it. False with a line in the log: no block, no descriptor, no process.

@@ -19,6 +19,13 @@ static const struct settings *settings_of(const struct generation *generation)
 	return generation->services->configuration->settings;
 }
 
+/* The sockets for HTTP that are in use, and no others. */
+static void keep_metrics(struct master *master)
+{
+	metrics_listen_keep(&master->metrics,
+	    master->current == NULL ? NULL : master->current->services);
+}
+
 static void count_failure(struct master *master)
 {
 	atomic_fetch_add(&master->state->reloads_failed, 1);
@@ -45,6 +52,7 @@ static void abandon(struct master *master, const char *why, int64_t now_ms)
 	master->coming = COMING_NONE;
 	sockets_want(master->sockets, master->current->services,
 	    master->current->worker_count);
+	keep_metrics(master);
 	generation_order(gone, WORKER_RETIRE, master->sockets);
 	count_failure(master);
 }
@@ -70,6 +78,7 @@ static void take_over(struct master *master)
 	/* First no more calls at what is to go, then the order to empty it. */
 	sockets_want(master->sockets, master->current->services,
 	    master->current->worker_count);
+	keep_metrics(master);
 	if (old != NULL) {
 		log_flush(old->log);
 		generation_order(old, WORKER_RETIRE, master->sockets);
@@ -173,8 +182,11 @@ bool reload_begin(struct master *master, struct services *services,
 	 * that were there are honoured all the same. */
 	if (!ticket_rotation_configure(
 		master->shared.ticket_keys, services, report) ||
+	    !metrics_listen_bind(
+		&master->metrics, services, generation->http_fds, report) ||
 	    !sockets_bind(
 		master->sockets, services, generation->worker_count, report)) {
+		keep_metrics(master);
 		generation_destroy(&generation);
 		master_release_names(master);
 		return false;

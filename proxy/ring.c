@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -168,12 +169,14 @@ static int restrict_to(struct ring *ring, const uint8_t *kinds, size_t count)
 
 /* The ring was made disabled, the only state in which it takes restrictions.
  * For good: no later call can lift them. */
-static int enable(struct ring *ring)
+static int enable(struct ring *ring, const struct ring_options *options)
 {
+	/* The last is not for those who talk to strangers. */
 	static const uint8_t kinds[] = {IORING_OP_ACCEPT, IORING_OP_RECV,
 	    IORING_OP_SEND, IORING_OP_CONNECT, IORING_OP_ASYNC_CANCEL,
-	    IORING_OP_CLOSE};
-	int error = restrict_to(ring, kinds, sizeof(kinds));
+	    IORING_OP_CLOSE, IORING_OP_POLL_ADD};
+	int error = restrict_to(
+	    ring, kinds, options->watches ? sizeof(kinds) : sizeof(kinds) - 1);
 
 	return error < 0
 		   ? error
@@ -202,7 +205,7 @@ bool ring_init(struct ring *ring, const struct ring_options *options, char *why,
 	}
 	error = provide_buffers(ring);
 	if (error == 0)
-		error = enable(ring);
+		error = enable(ring, options);
 	if (error < 0) {
 		explain(-error, why, why_size);
 		ring_finish(ring);
@@ -337,6 +340,16 @@ bool ring_close(struct ring *ring, int fd)
 		return false;
 	io_uring_prep_close(sqe, fd);
 	return tag(ring, sqe, (struct op){.kind = OP_CLOSE});
+}
+
+bool ring_watch(struct ring *ring, int fd, struct op op)
+{
+	struct io_uring_sqe *sqe = take(ring);
+
+	if (sqe == NULL)
+		return false;
+	io_uring_prep_poll_add(sqe, fd, POLLIN);
+	return tag(ring, sqe, op);
 }
 
 static bool overflow_began(struct ring *ring)

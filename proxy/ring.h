@@ -41,6 +41,7 @@ struct ring {
 struct ring_options {
 	unsigned completion_queue_size;
 	bool baseline; /* use nothing that Linux 6.1 lacks */
+	bool watches;  /* ring_watch will be called */
 };
 
 /* The ring does what is below and nothing else: the kernel refuses every other
@@ -66,6 +67,8 @@ bool ring_connect(struct ring *ring, int fd, const struct sockaddr *address,
     socklen_t address_len, struct op op);
 bool ring_cancel(struct ring *ring, struct op target);
 bool ring_close(struct ring *ring, int fd);
+/* Completes when there is something to read. */
+bool ring_watch(struct ring *ring, int fd, struct op op);
 
 /* Submits, and waits for a completion, at most timeout_ms (0: not at all; below
  * 0: for ever). True when completions overflowed since the last call. */

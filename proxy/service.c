@@ -13,6 +13,7 @@
 #include "proxy/service_tls.h"
 #include "proxy/state.h"
 #include "proxy/ticket_rotation.h"
+#include "proxy/metrics_listen.h"
 #include "smtp/ehlo.h"
 
 /* Reference 1.2, with the level's word already checked by conf/. */
@@ -161,6 +162,7 @@ static void read_services(struct services *services, struct report *report)
 		read_service(&services->services[i],
 		    &configuration->listeners[i], services->shared, report);
 	check_addresses(services, report);
+	metrics_listen_read(services, report);
 	ticket_rotation_configure(NULL, services, report);
 	/* struct worker_listener counts services in eight bits. */
 	if (services->count > UINT8_MAX)

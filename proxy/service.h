@@ -67,6 +67,9 @@ struct services {
 	const struct shared *shared;	     /* NULL: nobody is to be served */
 	struct service *services;
 	size_t count;
+	/* proxy_metrics_listen */
+	struct service_address metrics[SERVICE_ADDRESSES_MAX];
+	size_t metrics_count;
 };
 
 /* Loads directory's configuration and builds everything from it: policies, TLS

@@ -96,6 +96,9 @@ static void completed(
 	case OP_CANCEL: /* what it cancelled completes by itself */
 	case OP_CLOSE:
 		return;
+	case OP_HTTP:
+		worker_http_completed(worker, op);
+		return;
 	}
 	assert(false); /* no other tag was ever submitted */
 }
@@ -206,6 +209,7 @@ static int64_t wait_ms(const struct worker *worker, bool log_is_full)
 	    worker->env.buffers.free_count > worker->buffers_of_no_use)
 		return 0;
 	earlier(&at_ms, worker_probe_next_ms(worker));
+	earlier(&at_ms, worker_http_next_ms(worker));
 	earlier(&at_ms, worker->leave_at_ms);
 	earlier(&at_ms, worker->stop_at_ms);
 	if (worker->accept_paused)
@@ -234,6 +238,7 @@ static void turn(struct worker *worker)
 	run_queue(worker, CONNECTION_FOR_RING);
 	run_handshakes(worker);
 	worker_probe_start_due(worker);
+	worker_http_run(worker);
 	worker_accept_leave(worker);
 	worker_accept_arm(worker);
 	metric_set_for(worker->env.block, METRIC_buffers_in_use,
@@ -340,6 +345,7 @@ static bool init_ring(struct worker *worker)
 		(unsigned)worker->settings->proxy_completion_queue_size,
 	    .baseline =
 		worker->settings->proxy_ring_features == SETTINGS_RING_BASELINE,
+	    .watches = worker->options->is_control,
 	};
 	char why[512];
 
@@ -401,9 +407,11 @@ int worker_run(const struct worker_options *options)
 			session_log_begin(options->services, options->log);
 		worker_usage_init(worker);
 		worker_probe_init(worker);
+		worker_http_init(worker);
 		confine(worker);
 		loop(worker);
 	}
+	worker_http_finish(worker);
 	worker_usage_finish(worker);
 	finish(worker);
 	log_flush(options->log);

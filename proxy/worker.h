@@ -26,6 +26,9 @@ struct worker_options {
 	struct log *log;
 	const struct worker_listener *listeners; /* none: control */
 	size_t listener_count; /* at most STATE_LISTENERS_MAX */
+	/* Control: listening sockets for HTTP. */
+	const int *http_fds;
+	size_t http_fd_count;
 	int command_fd; /* from the master: struct worker_command; its end means
 			 * that the master is gone: as WORKER_STOP */
 	bool is_control;

@@ -7,7 +7,9 @@
 
 #include "proxy/connection.h"
 #include "proxy/deadline.h"
+#include "proxy/exposition.h"
 #include "proxy/flow.h"
+#include "proxy/http.h"
 #include "proxy/ring.h"
 #include "proxy/worker.h"
 
@@ -36,6 +38,12 @@ struct worker_usage {
 	uint64_t submissions;
 };
 
+struct worker_http {
+	struct http *server; /* NULL: none */
+	struct exposition_source source;
+	uint32_t armed; /* bit i: descriptor i of the server is watched */
+};
+
 struct worker {
 	const struct worker_options *options;
 	const struct settings *settings; /* of main.cf */
@@ -57,6 +65,7 @@ struct worker {
 	struct probe probes[STATE_BACKENDS_MAX];
 	size_t probe_count;
 	struct worker_usage usage;
+	struct worker_http http; /* in control */
 };
 
 /* CLOCK_MONOTONIC. */
@@ -68,6 +77,14 @@ static inline size_t worker_role(const struct worker *worker)
 	return worker->options->is_control ? METRIC_PROCESS_CONTROL
 					   : METRIC_PROCESS_WORKER;
 }
+
+/* Control: HTTP (proxy/http.h). */
+void worker_http_init(struct worker *worker);
+/* Does what there is to do, and watches for more. */
+void worker_http_run(struct worker *worker);
+void worker_http_completed(struct worker *worker, struct op op);
+int64_t worker_http_next_ms(const struct worker *worker);
+void worker_http_finish(struct worker *worker);
 
 /* What the process itself uses, once in a while: worker_usage.c. */
 void worker_usage_init(struct worker *worker);

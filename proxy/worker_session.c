@@ -282,6 +282,7 @@ static unsigned want_of(enum op_kind kind)
 	case OP_COMMAND:
 	case OP_CANCEL:
 	case OP_CLOSE:
+	case OP_HTTP:
 		break;
 	}
 	return 0;

@@ -34,6 +34,8 @@ check 'includes are written from the root' \
 	"$(included '"' smtp tls conf proxy bench | grep -vE '"[a-z_]+/[^".]')"
 check 'only tls/ includes OpenSSL' \
 	"$(included '<openssl/' smtp conf proxy)"
+check 'only http includes libmicrohttpd' \
+	"$(included '<microhttpd' smtp tls conf proxy | grep -vE '^proxy/http[a-z_]*\.[ch]:')"
 check 'only the ring of a worker includes liburing' \
 	"$(included '<liburing' smtp tls conf proxy |
 		grep -vE '^proxy/(ring|worker)[a-z_]*\.[ch]:')"
@@ -84,8 +86,8 @@ unnamed() {
 		done
 }
 
-check 'the README has each counter' \
-	"$(unnamed 'COUNTER|GAUGE|ROWS' proxy/metrics.def)"
+check 'the README has each metric' \
+	"$(unnamed 'COUNTER|GAUGE|HISTOGRAM|ROWS|COMPUTED' proxy/metrics.def)"
 check 'the README has each reason' \
 	"$(unnamed CLOSE_REASON proxy/close_reason.def)"
 

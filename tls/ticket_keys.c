@@ -259,3 +259,18 @@ int64_t tls_ticket_keys_window(const struct tls_ticket_keys *keys, int64_t now)
 	OPENSSL_cleanse(&set, sizeof(set));
 	return window_s;
 }
+
+int64_t tls_ticket_keys_age(const struct tls_ticket_keys *keys, int64_t now)
+{
+	struct tls_ticket_key_set set;
+	int64_t age_s = TLS_TICKET_KEY_NONE;
+
+	if (!tls_ticket_keys_copy(keys, &set))
+		return age_s;
+	if (set.key_count > 0)
+		age_s = set.keys[0].made_at == TLS_TICKET_KEY_MADE_UNKNOWN
+			    ? -1
+			    : now - set.keys[0].made_at;
+	OPENSSL_cleanse(&set, sizeof(set));
+	return age_s;
+}

@@ -88,6 +88,11 @@ bool tls_ticket_keys_copy(
  * be stolen from there, too, and nobody knows for how long they were there. */
 int64_t tls_ticket_keys_window(const struct tls_ticket_keys *keys, int64_t now);
 
+/* How old the key is that issues, in seconds. -1: nobody knows, it is of a
+ * file. */
+#define TLS_TICKET_KEY_NONE (-2) /* there is no key */
+int64_t tls_ticket_keys_age(const struct tls_ticket_keys *keys, int64_t now);
+
 /* Files of 80 bytes as nginx takes them: name, HMAC key, cipher key; the first
  * issues. Names separated by blanks or commas. parameter is where the list came
  * from. False, told, when one of them is no such file, is named twice, or can

@@ -130,6 +130,8 @@ class Postern:
             "proxy_runtime_directory": str(directory / "run"),
             "proxy_worker_processes": "1",
             "proxy_ring_features": features,
+            # Each would take the same port; see scraped().
+            "proxy_metrics_listen": "",
             "proxy_backend": " ".join(
                 getattr(backend, "address", str(backend))
                 for backend in backends),
