@@ -4,12 +4,17 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import threading
 
 import pytest
 
 from ports import free_port
-from postern import BUILD, Listener
+from postern import BUILD, ROOT, Listener
+
+sys.path.insert(0, str(ROOT / "bench"))
+from suite import cells as suite_cells  # noqa: E402
+from suite import report as suite_report  # noqa: E402
 
 BENCH = BUILD / "bench" / "postern-bench"
 
@@ -93,7 +98,7 @@ def test_messages_are_counted(make_postern, how):
     assert job["all_sessions"] == job["all_full_handshakes"]
     assert 7 <= job["all_sessions"] <= 9  # the last of each may be short
     assert counted(postern, "messages_accepted", "sink_messages") == [25, 25]
-    assert postern.counter("sink_octets") == 25 * 70000
+    assert postern.counter("sink_bytes") == 25 * 70000
 
 
 def test_a_relay_without_tls(postern):
@@ -240,3 +245,89 @@ def test_a_limit_that_is_no_cell_is_told():
         capture_output=True, text=True, timeout=60)
     assert result.returncode == 1
     assert "must be PROTOCOL/GROUP/KEY/KIND" in result.stderr
+
+
+# bench/run: the matrix, and what it makes of it.
+
+def results(cpu_us, instructions=1000000, held_bytes=20000):
+    """A report with one cell, and processor times by program."""
+    rows = {name: {"cpu_us": values, "per_s": values, "p50_us": values,
+                   "p99_us": values, "p99_9_us": values}
+            for name, values in cpu_us.items()}
+    return {"cells": {"a": {"work": "handshake", "unit": "handshake",
+                            "must": 0.5, "aim": 0.4, "size": 0,
+                            "servers": rows}},
+            "instructions": {"handshake": instructions},
+            "memory": [{"server": "postern", "stage": "ehlo", "held": 100,
+                        "bytes": held_bytes}]}
+
+
+def test_ratios_are_paired_by_round():
+    # A noisy round hits both; the ratio of the medians would be 0.45.
+    assert suite_report.paired_ratio([10, 40, 9], [20, 80, 20]) == 0.5
+    assert suite_report.paired_ratio([10, None], [20, 30]) == 0.5
+    assert suite_report.paired_ratio([None], [20]) is None
+
+
+def test_the_best_peer_is_not_ours():
+    row = results({"postern": [1], "x": [9, 7, 8], "y": [7, 6, 9]})
+    assert suite_report.best_peer(row["cells"]["a"]) == ("y", 7)
+
+
+def test_a_mark_is_met_or_not():
+    ours = results({"postern": [5, 5], "x": [10, 10]})
+    assert suite_report.marks_table(ours)[-2].endswith("| 0.500 | 0.5 | 0.4 "
+                                                       "| met |")
+    ours = results({"postern": [6, 6], "x": [10, 10]})
+    assert suite_report.marks_table(ours)[-2].endswith("| short |")
+
+
+@pytest.mark.parametrize("new, told", [
+    (results({"postern": [100, 101, 99]}), "nothing moved"),
+    (results({"postern": [102, 103, 101]}), "nothing moved"),
+    (results({"postern": [110, 111, 109]}), "100.0 -> 110.0 us (+10.0 %"),
+    (results({"postern": [90, 130, 100]}), "nothing moved"),
+    (results({"postern": [70, 71, 69]}), "(-30.0 %"),
+    (results({"postern": [100, 100, 100]}, instructions=1010000),
+     "instructions per handshake: 1,000,000 -> 1,010,000 (+1.00 %)"),
+    (results({"postern": [100, 100, 100]}, held_bytes=22000), "memory of"),
+])
+def test_what_moved_beyond_the_noise(new, told):
+    old = results({"postern": [100, 101, 99]})
+    assert told in "\n".join(suite_report.compare(old, new))
+
+
+def test_the_matrix_has_the_cells_that_exist():
+    names = [cell.name for cell in suite_cells.matrix()]
+    assert len(names) == len(set(names)) == 92
+    assert "TLSv1.2/custom/rsa-3072/full" in names
+    assert "TLSv1.3/X448/ed25519/resumed" in names
+    assert not [name for name in names if "ffdhe" in name and "rsa" not in name]
+    assert not [name for name in names if name.startswith("TLSv1.3/custom")]
+    table = {cell.name for cell in suite_cells.TABLE
+             if cell.work == "handshake"}
+    assert table <= set(names)
+
+
+def test_a_report_of_few_cells(tmp_path):
+    """The whole way, without peers but the sink."""
+    result = subprocess.run(
+        [ROOT / "bench" / "run", "--quick", "--peers", "none", "--cells",
+         "resumed|4096", "--build", BUILD, "--report", tmp_path],
+        capture_output=True, text=True, timeout=240)
+    assert result.returncode == 0, result.stderr
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert len(report["cells"]) == 2
+    for cell in report["cells"].values():
+        assert len(cell["servers"]["postern"]["cpu_us"]) == 3
+        assert all(cell["servers"]["postern"]["cpu_us"]), result.stderr
+    assert report["limit"]["TLSv1.2/X25519/rsa-2048/resumed"]["floor_us"] > 0
+    assert [row["stage"] for row in report["memory"]] == ["ehlo", "rcpt"]
+    text = (tmp_path / "report.md").read_text()
+    assert "## Against the limit" in text
+    assert "Linux" in text
+    again = subprocess.run(
+        [ROOT / "bench" / "run", "--compare", tmp_path / "report.json",
+         tmp_path / "report.json"], capture_output=True, text=True,
+        check=True)
+    assert again.stdout == "nothing moved beyond the noise\n"
