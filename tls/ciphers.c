@@ -239,31 +239,46 @@ static void set_list_12(SSL_CTX *ctx, const struct tls_library *library,
 	SSL_CTX_free(scratch);
 }
 
+/* OpenSSL passes over names that it does not know, as long as it knows one. */
+static bool is_suite_13(SSL_CTX *ctx, const char *name)
+{
+	bool is_one = SSL_CTX_set_ciphersuites(ctx, name) == 1;
+
+	ERR_clear_error();
+	return is_one;
+}
+
 /* "": OpenSSL's, in its order. */
 static void set_suites_13(
     SSL_CTX *ctx, const char *suites, struct tls_findings *findings)
 {
-	char list[1024] = "";
-	size_t len = 0;
+	static struct list list; /* as above */
+	char word[64];
 
+	list = (struct list){.len = 0};
 	for (const char *at = suites + strspn(suites, SEPARATORS); *at != '\0';
 	     at += strspn(at, SEPARATORS)) {
 		size_t word_len = strcspn(at, SEPARATORS);
 
-		if (len + word_len + 2 > sizeof(list))
-			break;
-		if (len > 0)
-			list[len++] = ':';
-		memcpy(list + len, at, word_len);
-		len += word_len;
-		list[len] = '\0';
+		snprintf(word, sizeof(word), "%.*s", (int)word_len, at);
 		at += word_len;
+		if (is_suite_13(ctx, word))
+			append(
+			    &list, list.len > 0 ? ":" : "", word, strlen(word));
+		else
+			tls_findings_warning(findings, "proxy_tls_ciphersuites",
+			    "\"%s\" is no suite of TLSv1.3 that OpenSSL has, "
+			    "and is skipped; should be a name such as "
+			    "TLS_AES_256_GCM_SHA384",
+			    word);
 	}
-	if (len > 0 && SSL_CTX_set_ciphersuites(ctx, list) != 1)
+	if (suites[strspn(suites, SEPARATORS)] == '\0')
+		return;
+	if (list.len == 0 || SSL_CTX_set_ciphersuites(ctx, list.text) != 1)
 		tls_findings_error(findings, "proxy_tls_ciphersuites",
-		    "\"%s\": %s; must be names such as "
+		    "\"%s\": names no suite; must have names such as "
 		    "TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256",
-		    list, tls_findings_library_reason());
+		    suites);
 }
 
 void tls_ciphers_apply(SSL_CTX *ctx, const struct tls_library *library,
