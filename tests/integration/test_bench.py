@@ -2,6 +2,7 @@
 """postern-bench against Postern: does it count what was done?"""
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -149,6 +150,14 @@ def test_the_table_names_machine_and_options(postern):
     assert "OpenSSL 3" in result.stdout
     assert "size=2048" in result.stdout
     assert "relay: 5 messages" in result.stdout
+
+
+def test_the_manual_has_each_option():
+    manual = (ROOT / "conf/man/postern-bench.1.scd").read_text()
+    options = re.findall(r"^  (--[a-z-]+)", run("--help").stdout, re.M)
+    assert len(options) > 30
+    for option in options:
+        assert f"*{option}*" in manual or option == "--help", option
 
 
 class Scripted:
