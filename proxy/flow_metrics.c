@@ -40,6 +40,20 @@ void flow_count_backend_failed(const struct flow *flow,
 	    flow_backend_label(flow), phase, 1);
 }
 
+void flow_count_backend_ready(
+    const struct flow *flow, const struct flow_environment *env)
+{
+	size_t trust = METRIC_TRUST_NONE;
+	struct tls_facts facts;
+
+	if (flow->backend.tls != NULL) {
+		tls_facts_read(flow->backend.tls, &facts);
+		trust = METRIC_TRUST_FIRST + facts.trust;
+	}
+	metric_add_for_both(env->block, METRIC_backend_ready,
+	    flow_backend_label(flow), trust, 1);
+}
+
 static enum metric_exchange exchange_of(const struct tls_facts *facts)
 {
 	const char *reason = facts->forward_secrecy_reason;

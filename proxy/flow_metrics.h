@@ -20,6 +20,10 @@ void flow_count_backend(const struct flow *flow,
 void flow_count_backend_failed(const struct flow *flow,
     const struct flow_environment *env, enum backend_phase phase);
 
+/* It is ready for the session. */
+void flow_count_backend_ready(
+    const struct flow *flow, const struct flow_environment *env);
+
 /* A handshake came to its end. */
 void flow_count_handshake(struct flow *flow, const struct flow_environment *env,
     const struct tls_facts *facts);

@@ -118,6 +118,7 @@ static void ready(struct flow *flow, struct flow_environment *env,
 		flow->handed_over = true;
 	smtp_relay_init(&flow->relay, ehlo);
 	flow->had_relay = true;
+	flow_count_backend_ready(flow, env);
 	flow_enter(flow, FLOW_RELAY);
 	usdt_relay_begin(flow->serial, flow_backend(flow)->name);
 }

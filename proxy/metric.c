@@ -131,6 +131,14 @@ static const struct word exchanges[METRIC_EXCHANGE_COUNT] = {
     [METRIC_EXCHANGE_PSK] = {"psk", NULL},
 };
 
+static const struct word trusts[METRIC_TRUST_COUNT] = {
+    [METRIC_TRUST_NONE] = {"none", "in clear"},
+    [METRIC_TRUST_FIRST + TLS_ANONYMOUS] = {"Anonymous", NULL},
+    [METRIC_TRUST_FIRST + TLS_UNTRUSTED] = {"Untrusted", NULL},
+    [METRIC_TRUST_FIRST + TLS_TRUSTED] = {"Trusted", NULL},
+    [METRIC_TRUST_FIRST + TLS_VERIFIED] = {"Verified", NULL},
+};
+
 static const struct word choices[METRIC_SNI_COUNT] = {
     [METRIC_SNI_NONE] = {"none", "no name came, or there are no names here"},
     [METRIC_SNI_MATCHED] = {"matched", NULL},
@@ -187,6 +195,8 @@ static const struct word *word_of(enum metric_label label, size_t value)
 		return &limits[value];
 	case METRIC_LABEL_PHASE:
 		return &phases[value];
+	case METRIC_LABEL_TRUST:
+		return &trusts[value];
 	case METRIC_LABEL_SNI:
 		return &choices[value];
 	case METRIC_LABEL_PROCESS:

@@ -10,6 +10,7 @@
 
 #include "proxy/close_reason.h"
 #include "proxy/limit.h"
+#include "tls/facts.h"
 #include "tls/session.h"
 
 /* Names that the shared state has room for, of all generations together. */
@@ -51,6 +52,13 @@ enum metric_exchange {
 	METRIC_EXCHANGE_RESUMED,
 	METRIC_EXCHANGE_PSK,
 	METRIC_EXCHANGE_COUNT
+};
+
+/* TLS towards a backend: none, or as enum tls_trust has it. */
+enum metric_trust {
+	METRIC_TRUST_NONE,
+	METRIC_TRUST_FIRST, /* TLS_ANONYMOUS, and so on */
+	METRIC_TRUST_COUNT = METRIC_TRUST_FIRST + TLS_VERIFIED + 1
 };
 
 enum metric_sni {

@@ -394,6 +394,8 @@ def test_backends_are_told_apart(make_scraped, make_backend):
     assert page.total("backend_failures_total", backend=dead,
                       phase="connect") >= 1
     assert page.total("backend_failures_total", backend=name) == 0
+    assert page.total("backend_ready_total", backend=name, tls="none") == 3
+    assert page.total("backend_ready_total", backend=name) == 3
     assert page.total("backend_reply_duration_seconds_count",
                       backend=name) >= 3 * 5
     assert page.total("backend_connect_duration_seconds_count",

@@ -133,6 +133,14 @@ Test(metric, failures_of_handshakes_have_the_words_of_tls)
 		    cases[i].word);
 }
 
+Test(metric, tls_to_a_backend_has_the_words_of_tls)
+{
+	for (int i = TLS_ANONYMOUS; i <= TLS_VERIFIED; i++)
+		cr_expect_str_eq(metric_label_word(METRIC_LABEL_TRUST,
+				     METRIC_TRUST_FIRST + (size_t)i),
+		    tls_trust_word((enum tls_trust)i));
+}
+
 Test(metric, bounds_ascend)
 {
 	for (int i = 0; i < METRIC_BUCKETS_COUNT; i++) {

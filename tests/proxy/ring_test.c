@@ -410,6 +410,31 @@ static struct io_uring_sqe *submission(void)
 	return sqe;
 }
 
+Test(ring_options, only_who_watches_may_watch)
+{
+	struct ring_options options = {
+	    .completion_queue_size = 64, .watches = true};
+	struct ring_completion completion;
+	char why[512];
+	int ends[2];
+
+	cr_assert_eq(pipe(ends), 0);
+	open_ring(64);
+	cr_assert(ring_watch(&ring, ends[0], op_of(OP_HTTP, 3)));
+	cr_assert_eq(next().result, -EACCES);
+	ring_finish(&ring);
+	cr_assert(ring_init(&ring, &options, why, sizeof(why)), "%s", why);
+	cr_assert(ring_watch(&ring, ends[0], op_of(OP_HTTP, 3)));
+	ring_wait(&ring, 0);
+	cr_assert_eq(ring_completions(&ring, &completion, 1), 0);
+	cr_assert_eq(write(ends[1], "x", 1), 1);
+	completion = next();
+	cr_assert_gt(completion.result, 0);
+	cr_assert_eq(op_unpack(completion.tag).slot, 3);
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* A seccomp filter does not see what goes through a ring. */
 Test(ring, it_does_nothing_but_what_it_was_made_for)
 {

@@ -158,6 +158,26 @@ Test(ticket_keys, reload)
 	cr_expect_eq(copy_of(&keys).key_count, 0);
 }
 
+Test(ticket_keys, age_of_the_one_that_issues)
+{
+	struct tls_ticket_keys keys = {0};
+	struct tls_ticket_files files = {.count = 1};
+
+	cr_expect_eq(tls_ticket_keys_age(&keys, START), TLS_TICKET_KEY_NONE);
+	tls_ticket_keys_configure(&keys, T, NULL, START);
+	cr_expect_eq(tls_ticket_keys_age(&keys, START + 5), 5);
+	tls_ticket_keys_rotate(&keys, START + T / 2);
+	cr_expect_eq(tls_ticket_keys_age(&keys, START + T / 2 + 7), 7);
+	files.keys[0] = (struct tls_ticket_key){
+	    .name = "file",
+	    .made_at = TLS_TICKET_KEY_MADE_UNKNOWN,
+	    .issues_until = TLS_TICKET_KEY_FOR_EVER,
+	    .honoured_until = TLS_TICKET_KEY_FOR_EVER,
+	};
+	tls_ticket_keys_configure(&keys, T, &files, START + T);
+	cr_expect_eq(tls_ticket_keys_age(&keys, START + T), -1);
+}
+
 Test(ticket_keys, window)
 {
 	struct tls_ticket_keys keys = {0};
