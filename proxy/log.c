@@ -24,8 +24,13 @@
 _Static_assert(FRAME_SIZE_MAX + LOG_TEXT_SIZE_MAX <= PIPE_BUF,
     "a line must not be longer than what a pipe takes whole");
 
+_Static_assert(LOG_FIELDS_LEN_MAX + FRAME_SIZE_MAX + LOG_TEXT_SIZE_MAX <=
+		   LOG_OUTPUT_LINE_SIZE,
+    "the journal takes the longest line");
+
 struct log {
 	struct log_output output;
+	const char *fields; /* of the line that is being written, or NULL */
 	enum log_level level;
 	int syslog_facility;
 	pid_t pid;
@@ -50,6 +55,11 @@ static const struct {
     [LOG_LEVEL_ERROR] = {"error: ", LOG_ERR},
     [LOG_LEVEL_FATAL] = {"fatal: ", LOG_CRIT},
 };
+
+bool log_takes_fields(const struct log *log)
+{
+	return log->output.kind == LOG_OUTPUT_JOURNAL;
+}
 
 static const char *stamp_now(struct log *log)
 {
@@ -76,7 +86,15 @@ static size_t write_frame(struct log *log, enum log_level level,
 {
 	int len;
 
-	if (log->output.kind == LOG_OUTPUT_SYSLOG)
+	if (log->output.kind == LOG_OUTPUT_JOURNAL)
+		len = snprintf(out, out_size,
+		    "PRIORITY=%d" LOG_FIELD_END
+		    "SYSLOG_FACILITY=%d" LOG_FIELD_END
+		    "SYSLOG_IDENTIFIER=%.*s" LOG_FIELD_END
+		    "SYSLOG_PID=%d" LOG_FIELD_END "MESSAGE=",
+		    levels[level].priority, LOG_FAC(log->syslog_facility),
+		    NAME_SIZE - 1, name, (int)log->pid);
+	else if (log->output.kind == LOG_OUTPUT_SYSLOG)
 		len = snprintf(out, out_size, "<%d>%s %.*s[%d]: ",
 		    log->syslog_facility | levels[level].priority,
 		    stamp_now(log), NAME_SIZE - 1, name, (int)log->pid);
@@ -130,9 +148,15 @@ static void write_buffer(struct log *log)
 __attribute__((format(printf, 4, 0))) static bool append(struct log *log,
     enum log_level level, const char *name, const char *format, va_list ap)
 {
-	char line[FRAME_SIZE_MAX + LOG_TEXT_SIZE_MAX];
-	size_t len = write_frame(log, level, name, line, FRAME_SIZE_MAX);
+	char line[LOG_FIELDS_LEN_MAX + FRAME_SIZE_MAX + LOG_TEXT_SIZE_MAX];
+	size_t len = 0;
 
+	if (log->fields != NULL && log_takes_fields(log)) {
+		len = strlen(log->fields);
+		assert(len <= LOG_FIELDS_LEN_MAX);
+		memcpy(line, log->fields, len);
+	}
+	len += write_frame(log, level, name, line + len, FRAME_SIZE_MAX);
 	len += write_text(level, format, ap, line + len);
 	line[len++] = '\n';
 	assert(len <= sizeof(line));
@@ -162,7 +186,9 @@ struct log *log_create(const struct log_options *options)
 
 	if (log == NULL)
 		return NULL;
-	if (options->file[0] == '\0')
+	if (options->file[0] == '\0' && options->journal_socket != NULL)
+		log_output_open_journal(&log->output, options->journal_socket);
+	else if (options->file[0] == '\0')
 		log_output_open_syslog(&log->output,
 		    options->syslog_socket == NULL ? "/dev/log"
 						   : options->syslog_socket);
@@ -214,6 +240,14 @@ void log_line(struct log *log, enum log_level level, const char *name,
 		log->lost_told++;
 	}
 	va_end(ap);
+}
+
+void log_line_with_fields(
+    struct log *log, const char *name, const char *fields, const char *text)
+{
+	log->fields = fields;
+	log_line(log, LOG_LEVEL_INFO, name, "%s", text);
+	log->fields = NULL;
 }
 
 bool log_flush(struct log *log)

@@ -13,8 +13,10 @@
 #include <stdint.h>
 
 /* What waits to be written at the most; lines beyond that are lost. */
-#define LOG_BUFFER_SIZE	  ((size_t)256 * 1024)
-#define LOG_TEXT_SIZE_MAX 2048
+#define LOG_BUFFER_SIZE	   ((size_t)256 * 1024)
+#define LOG_TEXT_SIZE_MAX  2048
+#define LOG_FIELD_END	   "\x1e"
+#define LOG_FIELDS_LEN_MAX 4096
 
 enum log_level {
 	LOG_LEVEL_DEBUG,
@@ -34,6 +36,8 @@ struct log_options {
 			      * is given */
 	enum log_level level;	   /* what is below is not written */
 	const char *syslog_socket; /* NULL: /dev/log */
+	/* Of systemd: instead of syslog's, if it is not NULL. */
+	const char *journal_socket;
 };
 
 /* Opens the destination; NULL with errno. Inherited over fork: a child calls
@@ -49,6 +53,15 @@ void log_after_fork(struct log *log, const char *name);
  */
 void log_line(struct log *log, enum log_level level, const char *name,
     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* The same line of level INFO, to which the journal attaches `fields`:
+ * NAME=value of each, printable ASCII, with LOG_FIELD_END behind it; at most
+ * LOG_FIELDS_LEN_MAX in all. Elsewhere they have no place. */
+void log_line_with_fields(
+    struct log *log, const char *name, const char *fields, const char *text);
+
+/* Whether they have one. */
+bool log_takes_fields(const struct log *log);
 
 /* Writes what is buffered as far as it can be written now. True when nothing is
  * left. */

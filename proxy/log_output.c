@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/log_output.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -107,6 +108,26 @@ static void connect_syslog(struct log_output *output)
 		close(fd);
 }
 
+/* https://systemd.io/JOURNAL_NATIVE_PROTOCOL: each field is a line. */
+static ssize_t send_fields(int fd, const char *line, size_t line_len)
+{
+	char fields[LOG_OUTPUT_LINE_SIZE];
+
+	assert(line_len < sizeof(fields));
+	for (size_t i = 0; i < line_len; i++)
+		fields[i] = line[i] == LOG_OUTPUT_FIELD_END ? '\n' : line[i];
+	fields[line_len] = '\n';
+	return send(fd, fields, line_len + 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static ssize_t send_line(
+    const struct log_output *output, const char *line, size_t line_len)
+{
+	if (output->kind == LOG_OUTPUT_JOURNAL)
+		return send_fields(output->fd, line, line_len);
+	return send(output->fd, line, line_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* One datagram per line, without its '\n'. */
 static size_t send_syslog(
     struct log_output *output, const char *lines, size_t len)
@@ -119,8 +140,7 @@ static size_t send_syslog(
 			connect_syslog(output);
 		if (output->fd == -1)
 			return 0;
-		if (send(output->fd, lines, line_len,
-			MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
+		if (send_line(output, lines, line_len) >= 0 ||
 		    errno == EMSGSIZE)
 			return end == NULL ? len : line_len + 1;
 		if (errno == EAGAIN || errno == ENOBUFS || errno == EINTR)
@@ -168,6 +188,12 @@ void log_output_open_syslog(struct log_output *output, const char *socket_path)
 	connect_syslog(output);
 }
 
+void log_output_open_journal(struct log_output *output, const char *socket_path)
+{
+	log_output_open_syslog(output, socket_path);
+	output->kind = LOG_OUTPUT_JOURNAL;
+}
+
 void log_output_close(struct log_output *output)
 {
 	if (output->fd != -1)
@@ -178,7 +204,8 @@ void log_output_close(struct log_output *output)
 size_t log_output_write(
     struct log_output *output, const char *lines, size_t len)
 {
-	if (output->kind == LOG_OUTPUT_SYSLOG)
+	if (output->kind == LOG_OUTPUT_SYSLOG ||
+	    output->kind == LOG_OUTPUT_JOURNAL)
 		return send_syslog(output, lines, len);
 	return write_descriptor(output, lines, len);
 }

@@ -14,7 +14,14 @@ enum log_output_kind {
 	LOG_OUTPUT_SHARED, /* standard output that could not be opened anew */
 	LOG_OUTPUT_STREAM, /* standard output that is a socket */
 	LOG_OUTPUT_SYSLOG,
+	LOG_OUTPUT_JOURNAL, /* of systemd: fields, by its own protocol */
 };
+
+/* Stands behind each field of a line for the journal, where LF would end the
+ * line. No text has it: it is a control character. */
+#define LOG_OUTPUT_FIELD_END '\x1e'
+/* The longest line for the journal, its fields and its end. */
+#define LOG_OUTPUT_LINE_SIZE 8192
 
 struct log_output {
 	enum log_output_kind kind;
@@ -29,6 +36,10 @@ bool log_output_open_file(
 
 /* Never fails: a socket that is not there now is looked for at each write. */
 void log_output_open_syslog(struct log_output *output, const char *socket_path);
+
+/* Likewise for the journal's socket. */
+void log_output_open_journal(
+    struct log_output *output, const char *socket_path);
 
 void log_output_close(struct log_output *output);
 

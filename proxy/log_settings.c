@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define JOURNAL_SOCKET "/run/systemd/journal/socket"
+
 struct log *log_settings_open(
     const struct settings *settings, bool verbose, struct report *report)
 {
@@ -15,6 +17,8 @@ struct log *log_settings_open(
 	    .file_mode =
 		(unsigned)strtoul(settings->maillog_file_permissions, NULL, 8),
 	    .syslog_facility = settings_syslog_facility(settings),
+	    .journal_socket =
+		settings->proxy_log_journal ? JOURNAL_SOCKET : NULL,
 	    .level = verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO,
 	};
 	char name[256];

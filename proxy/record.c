@@ -2,6 +2,7 @@
 #include "proxy/record.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -204,6 +205,33 @@ size_t record_write_json(
 		len = 0;
 	out[len] = '\0';
 	json_decref(object);
+	return len;
+}
+
+size_t record_write_fields(
+    const struct record *record, char *out, size_t out_size)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (int i = 0; i < RECORD_FIELD_COUNT; i++) {
+		char name[64];
+		int more;
+
+		if (record->values[i] == NULL)
+			continue;
+		snprintf(name, sizeof(name), "%s", fields[i].name);
+		for (char *at = name; *at != '\0'; at++)
+			*at = (char)toupper((unsigned char)*at);
+		more = snprintf(out + len, out_size - len, "POSTERN_%s=%s\x1e",
+		    name, record->values[i]);
+		assert(more > 0);
+		if ((size_t)more >= out_size - len) {
+			out[len] = '\0';
+			break;
+		}
+		len += (size_t)more;
+	}
 	return len;
 }
 

@@ -64,6 +64,12 @@ size_t record_write_text(
 size_t record_write_json(
     const struct record *record, char *out, size_t out_size);
 
+/* For the journal of systemd: "POSTERN_SESSION=32c-1f" and so on of each value
+ * that was set, with a byte 0x1e behind it. */
+#define RECORD_FIELDS_SIZE 4096
+size_t record_write_fields(
+    const struct record *record, char *out, size_t out_size);
+
 enum record_found {
 	RECORD_FOUND,
 	RECORD_ABSENT, /* a line of something else */

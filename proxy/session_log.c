@@ -341,6 +341,7 @@ static void log_record(
 {
 	struct record record;
 	char line[RECORD_LINE_SIZE];
+	char fields[RECORD_FIELDS_SIZE] = "";
 
 	session_record_fill(flow, env, &record);
 	switch ((enum settings_log_format)
@@ -352,7 +353,9 @@ static void log_record(
 		record_write_json(&record, line, sizeof(line));
 		break;
 	}
-	log_line(env->log, LOG_LEVEL_INFO, flow->service->log_name, "%s", line);
+	if (log_takes_fields(env->log))
+		record_write_fields(&record, fields, sizeof(fields));
+	log_line_with_fields(env->log, flow->service->log_name, fields, line);
 }
 
 void session_log_end(

@@ -480,6 +480,69 @@ Test(log, syslog_gets_datagrams_also_after_a_restart)
 	close(server);
 }
 
+static void expect_datagram(int fd, const char *before, const char *after)
+{
+	char text[4096], expected[4096];
+	ssize_t len = recv(fd, text, sizeof(text) - 1, 0);
+
+	cr_assert_gt(len, 0, "nothing came: %s", strerror(errno));
+	text[len] = '\0';
+	snprintf(expected, sizeof(expected), "%sSYSLOG_PID=%d\n%s", before,
+	    (int)getpid(), after);
+	cr_assert_str_eq(text, expected);
+}
+
+/* What is no control character in a text can be no field of its own. */
+Test(log, the_journal_gets_fields)
+{
+	int server = bind_syslog();
+	struct log_options options = {
+	    .file = "",
+	    .syslog_facility = LOG_MAIL,
+	    .name = "postern/master",
+	    .level = LOG_LEVEL_INFO,
+	    .journal_socket = path,
+	};
+	struct log *log = log_create(&options);
+
+	cr_assert(log_takes_fields(log));
+	log_line(log, LOG_LEVEL_WARNING, NULL, "a\nPRIORITY=0\x1e%s", "b=c");
+	log_line_with_fields(log, "postern/smtpd",
+	    "POSTERN_SESSION=1-1" LOG_FIELD_END "POSTERN_MS=5" LOG_FIELD_END,
+	    "session=1-1 ms=5");
+	log_line(log, LOG_LEVEL_INFO, NULL, "without");
+	cr_assert(log_flush(log));
+	expect_datagram(server,
+	    "PRIORITY=4\nSYSLOG_FACILITY=2\nSYSLOG_IDENTIFIER=postern/master\n",
+	    "MESSAGE=warning: a?PRIORITY=0?b=c\n");
+	expect_datagram(server,
+	    "POSTERN_SESSION=1-1\nPOSTERN_MS=5\nPRIORITY=6\n"
+	    "SYSLOG_FACILITY=2\nSYSLOG_IDENTIFIER=postern/smtpd\n",
+	    "MESSAGE=session=1-1 ms=5\n");
+	expect_datagram(server,
+	    "PRIORITY=6\nSYSLOG_FACILITY=2\nSYSLOG_IDENTIFIER=postern/master\n",
+	    "MESSAGE=without\n");
+	log_destroy(&log);
+	close(server);
+}
+
+Test(log, fields_have_no_place_in_a_file)
+{
+	struct log *log = open_log(path);
+	char *text;
+	size_t len;
+
+	cr_assert_not(log_takes_fields(log));
+	log_line_with_fields(
+	    log, NULL, "POSTERN_SESSION=1-1" LOG_FIELD_END, "session=1-1");
+	cr_assert(log_flush(log));
+	text = read_log(&len);
+	cr_assert_not_null(strstr(text, "]: session=1-1\n"));
+	cr_assert_null(strstr(text, "POSTERN_SESSION"));
+	free(text);
+	log_destroy(&log);
+}
+
 Test(log, a_syslog_daemon_that_hangs_stops_nobody)
 {
 	int server = bind_syslog();

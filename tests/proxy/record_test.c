@@ -81,6 +81,23 @@ Test(record, is_an_object_of_json)
 	    "\"in\":1234567890123456,\"out\":null,\"ms\":null}");
 }
 
+Test(record, is_fields_of_the_journal)
+{
+	char fields[RECORD_FIELDS_SIZE];
+
+	fill("x\nPRIORITY=0");
+	cr_assert_eq(record_write_fields(&record, fields, sizeof(fields)),
+	    strlen(fields));
+	cr_assert_str_eq(fields,
+	    "POSTERN_SESSION=32c-1f\x1ePOSTERN_TIME=2026-11-23T13:04:41Z\x1e"
+	    "POSTERN_LISTENER=submission\x1e"
+	    "POSTERN_CLIENT=[2001:db8::7]:40112\x1e"
+	    "POSTERN_REASON=CLIENT_QUIT\x1ePOSTERN_TLS=TLSv1.3\x1e"
+	    "POSTERN_RESUMED=no\x1ePOSTERN_FORWARD_SECRECY=yes\x1e"
+	    "POSTERN_SNI=x%0APRIORITY%3D0\x1ePOSTERN_MESSAGES=3\x1e"
+	    "POSTERN_IN=1234567890123456\x1e");
+}
+
 static const struct {
 	const char *given, *kept;
 } texts[] = {
