@@ -10,6 +10,7 @@ from client import eventually
 from peers import Postfix
 from ports import free_port
 from postern import Listener
+from rooms import Dovecot, Exim, OpenSMTPD
 
 CLIENT = "127.0.0.77"  # loopback too, but not the address that we come from
 MESSAGE = b"Subject: test\r\n\r\ntext\r\n.\r\n"
@@ -244,3 +245,58 @@ def test_two_listeners_tell_in_two_ways(make_postern, postfix):
         known = set(postfix.box())
         session(postern, source=source, listener=listener)
         assert f"[{source}]".encode() in newest(postfix, known)
+
+
+@pytest.fixture
+def make_room(scratch):
+    made = []
+
+    def make(kind, **options):
+        directory = scratch / f"room-{len(made)}"
+        directory.mkdir()
+        made.append(kind(directory, **options))
+        return made[-1].start()
+
+    yield make
+    for one in made:
+        one.stop()
+        print(one.log()[-3000:])
+
+
+@pytest.mark.parametrize("way", ["proxy1", "proxy2"])
+def test_exim_by_proxy_header(make_postern, make_room, way):
+    exim = make_room(Exim)
+    postern = make_postern(f"inet:127.0.0.1:{exim.port}", settings={
+        "proxy_backend_handover": way,
+        "proxy_backend_proxy_header_limit": "232",
+        "proxy_backend_proxy_tlvs": "all"}).start()
+    session(postern)
+    eventually(lambda: f"<= sender@example.test H=(client.example.test) "
+               f"[{CLIENT}]" in exim.log(), 10, exim.log())
+    assert f"from [{CLIENT}] (helo=client.example.test)" in exim.log()
+
+
+def test_opensmtpd_by_proxy_header(make_postern, make_room):
+    opensmtpd = make_room(OpenSMTPD)
+    postern = make_postern(f"inet:127.0.0.1:{opensmtpd.port}", settings={
+        "proxy_backend_handover": "proxy2",
+        "proxy_backend_proxy_tlvs": "ssl ssl-cipher"}).start()
+    session(postern)
+    message = opensmtpd.root / "message"
+    eventually(message.exists, 20, opensmtpd.log())
+    eventually(lambda: b"text" in message.read_bytes(), 10)
+    assert f"[{CLIENT}])".encode() in message.read_bytes()
+    assert f"address={CLIENT}" in opensmtpd.log()
+
+
+def test_dovecot_by_xclient(make_postern, make_room, backend):
+    """It is a submission proxy itself, so what is behind it is ours again."""
+    dovecot = make_room(Dovecot, relay=backend.port)
+    postern = make_postern(f"inet:127.0.0.1:{dovecot.port}", settings={
+        "proxy_backend_handover": "auto"}).start()
+    with postern.secured(source=CLIENT) as client:
+        client.expect("AUTH PLAIN AHVzZXIAc2VjcmV0", 235)
+        assert send_message(client).code == 250
+        client.expect("QUIT", 221)
+    eventually(lambda: f"rip={CLIENT}" in dovecot.log(), 10, dovecot.log())
+    assert "rip=127.0.0.1," not in dovecot.log().split("user=<user>", 1)[1]
