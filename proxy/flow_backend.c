@@ -197,6 +197,7 @@ static size_t relay_step(struct flow *flow, struct flow_environment *env,
 	case SMTP_RELAY_MESSAGE:
 	case SMTP_RELAY_PROGRESS:
 	case SMTP_RELAY_TRACE: /* of the client's half */
+	case SMTP_RELAY_XFORWARD:
 		*more_out = true;
 		break;
 	case SMTP_RELAY_NEED_MORE:

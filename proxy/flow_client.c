@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "proxy/flow_debug.h"
+#include "proxy/flow_handover.h"
 #include "proxy/flow_internal.h"
 #include "proxy/flow_metrics.h"
 #include "proxy/flow_trace.h"
@@ -243,9 +244,12 @@ static size_t relay_step(struct flow *flow, struct flow_environment *env,
 		flow_reply(flow, env, step.reply, step.reply_len);
 	if (step.event == SMTP_RELAY_TRACE)
 		flow_trace_insert(flow, env);
+	if (step.event == SMTP_RELAY_XFORWARD)
+		flow_handover_xforward(flow, env);
 	switch (step.event) {
 	case SMTP_RELAY_PROGRESS:
 	case SMTP_RELAY_TRACE:
+	case SMTP_RELAY_XFORWARD:
 	case SMTP_RELAY_MESSAGE:
 		if (flow->smtp.skipping_line ||
 		    (in_body && smtp_relay_in_body(&flow->relay)))

@@ -30,6 +30,10 @@ const char flow_handover_remedy[] =
 
 #define SESSION_SIZE 32
 
+#define TLS_ATTRIBUTES                                    \
+	(UINT32_C(1) << SMTP_ATTRIBUTE_CLIENT_TRANSPORT | \
+	    UINT32_C(1) << SMTP_ATTRIBUTE_DESTNAME)
+
 /* As in the record. */
 static void session_of(const struct flow *flow, char out[SESSION_SIZE])
 {
@@ -270,32 +274,65 @@ static void read_claims(
 	identity->login = known(claims->login);
 }
 
-void flow_handover_identify(struct flow *flow, struct smtp_opening_step *step)
-{
+/* The texts that an identity borrows. */
+struct identity_texts {
 	struct place client, server;
 	char session[SESSION_SIZE];
+};
+
+static struct smtp_identity identity_of(
+    const struct flow *flow, struct identity_texts *texts)
+{
 	struct smtp_identity identity = {
 	    .helo_verb = flow->smtp.helo_verb != SMTP_VERB_UNKNOWN
 			     ? flow->smtp.helo_verb
 			     : flow->smtp.helo_to_come,
 	    .helo = flow->smtp.helo,
-	    .session = session,
+	    .session = texts->session,
 	    .tls = flow->smtp.tls,
 	};
 
 	read_claims(flow->claims, &identity);
-	read_place(&flow->peer, &client);
-	read_place(&flow->local, &server);
-	if (client.address[0] != '\0') {
-		identity.address = client.address;
-		identity.port = client.port;
+	read_place(&flow->peer, &texts->client);
+	read_place(&flow->local, &texts->server);
+	if (texts->client.address[0] != '\0') {
+		identity.address = texts->client.address;
+		identity.port = texts->client.port;
 	}
-	if (server.address[0] != '\0') {
-		identity.server_address = server.address;
-		identity.server_port = server.port;
+	if (texts->server.address[0] != '\0') {
+		identity.server_address = texts->server.address;
+		identity.server_port = texts->server.port;
 	}
-	session_of(flow, session);
+	session_of(flow, texts->session);
 	if (flow->smtp.tls)
 		identity.sni = known(tls_session_asked_name(flow->client.tls));
+	return identity;
+}
+
+void flow_handover_identify(struct flow *flow, struct smtp_opening_step *step)
+{
+	struct identity_texts texts;
+	struct smtp_identity identity = identity_of(flow, &texts);
+
+	if (!flow->service->settings->proxy_backend_xclient_tls)
+		flow->opening.attributes &= ~TLS_ATTRIBUTES;
 	smtp_opening_identify(&flow->opening, &identity, step);
+}
+
+void flow_handover_xforward(struct flow *flow, struct flow_environment *env)
+{
+	struct identity_texts texts;
+	struct smtp_identity identity = identity_of(flow, &texts);
+	uint32_t pending = flow->relay.xforward;
+	char line[SMTP_IDENTITY_LINE_SIZE];
+	unsigned lines = 0;
+	size_t len;
+
+	while (lines < SMTP_RELAY_XFORWARD_MAX &&
+	       (len = smtp_xforward_write(
+		    &pending, &identity, line, sizeof(line))) > 0) {
+		leg_write(&flow->backend, &env->buffers, line, len);
+		lines++;
+	}
+	smtp_relay_xforward(&flow->relay, lines);
 }

@@ -22,6 +22,9 @@ void flow_handover_write_header(
 /* Answers SMTP_OPENING_IDENTIFY. */
 void flow_handover_identify(struct flow *flow, struct smtp_opening_step *step);
 
+/* Answers SMTP_RELAY_XFORWARD: writes it to the backend. */
+void flow_handover_xforward(struct flow *flow, struct flow_environment *env);
+
 /* What to set where a backend does not let us say it. */
 extern const char flow_handover_remedy[];
 

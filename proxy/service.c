@@ -110,6 +110,7 @@ static void read_service(struct service *service,
 	listener_addresses_read(service, report);
 	backend_list_read(service, report);
 	handover_read(&service->handover, service->settings, report);
+	service->policy.xforward = service->handover.xforward;
 	upstream_read(&service->upstream, service->settings, report);
 }
 

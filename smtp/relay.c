@@ -13,6 +13,7 @@ void smtp_relay_init(struct smtp_relay *relay, const struct smtp_ehlo *ehlo)
 	    .state = SMTP_RELAY_EXPECT_COMMAND,
 	    .backend_chunking =
 		ehlo != NULL && smtp_ehlo_has(ehlo, SMTP_KEYWORD_CHUNKING),
+	    .xforward = ehlo != NULL ? ehlo->xforward : 0,
 	};
 }
 
@@ -31,6 +32,14 @@ size_t smtp_relay_insert(
 	    relay->chunk_left + len, relay->chunk_last ? " LAST" : "");
 	assert(written > 0 && (size_t)written < out_size);
 	return (size_t)written;
+}
+
+void smtp_relay_xforward(struct smtp_relay *relay, unsigned lines)
+{
+	assert(lines <= SMTP_RELAY_XFORWARD_MAX);
+	relay->xforward_said = true;
+	for (unsigned i = 0; i < lines; i++)
+		smtp_outstanding_push(&relay->outstanding, SMTP_DUE_XFORWARD);
 }
 
 bool smtp_relay_is_idle(const struct smtp_relay *relay)

@@ -65,6 +65,8 @@ struct smtp_relay {
 	bool backend_lost;
 	bool in_transaction;   /* MAIL had its 2xx and nothing ended it */
 	bool backend_chunking; /* the backend offers CHUNKING in this session */
+	uint32_t xforward;     /* what the backend offers to hear with it */
+	bool xforward_said;    /* for the MAIL that comes next */
 	int reply_code;	       /* of the reply half of which went by; 0: none */
 	bool unasked; /* the backend spoke while nothing was outstanding */
 	struct smtp_outstanding outstanding;
@@ -85,6 +87,10 @@ enum smtp_relay_event {
 	/* Client step: PROGRESS, and a message begins that is to have a header.
 	 * Call smtp_relay_insert before anything else. */
 	SMTP_RELAY_TRACE,
+	/* Client step: PROGRESS, and the policy wants XFORWARD before the MAIL
+	 * that comes. Write it to the backend, and call smtp_relay_xforward
+	 * before anything else. */
+	SMTP_RELAY_XFORWARD,
 	/* Backend step: PROGRESS, and its reply to the end of a message just
 	 * went by; reply_code has it. */
 	SMTP_RELAY_MESSAGE,
@@ -150,6 +156,11 @@ void smtp_relay_backend_lost(struct smtp_relay *relay,
  * least SMTP_RELAY_BDAT_SIZE_MAX. */
 size_t smtp_relay_insert(
     struct smtp_relay *relay, size_t len, char *out, size_t out_size);
+
+/* Lines of XFORWARD were sent to the backend, at most SMTP_RELAY_XFORWARD_MAX.
+ * Their replies are for nobody. */
+#define SMTP_RELAY_XFORWARD_MAX 4
+void smtp_relay_xforward(struct smtp_relay *relay, unsigned lines);
 
 /* Nothing is outstanding, and no body is under way: the session may be ended
  * here with 421 without harm, unless a transaction is open. */

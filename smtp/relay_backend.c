@@ -112,6 +112,7 @@ static void answer_ehlo(struct smtp_turn *turn, size_t reply_len)
 				   : 0;
 	turn->relay->backend_chunking =
 	    smtp_ehlo_has(&ehlo, SMTP_KEYWORD_CHUNKING);
+	turn->relay->xforward = ehlo.xforward;
 	step->reply_len =
 	    smtp_ehlo_write(&ehlo, &view, step->reply, sizeof(step->reply));
 }
@@ -123,6 +124,7 @@ static void answer_helo(struct smtp_turn *turn)
 	turn->client->offered = 0;
 	turn->client->offered_size = 0;
 	turn->relay->backend_chunking = false;
+	turn->relay->xforward = 0;
 	int len = snprintf(step->reply, sizeof(step->reply), "250 %.*s\r\n",
 	    SMTP_HELO_SIZE - 1, turn->policy->hostname);
 	step->reply_len = (size_t)len;
@@ -269,7 +271,6 @@ static void finish_reply(struct smtp_turn *turn, enum smtp_due due, int code)
 	case SMTP_DUE_HELO:
 	case SMTP_DUE_EHLO:
 	case SMTP_DUE_XCLIENT:
-	case SMTP_DUE_XFORWARD:
 	case SMTP_DUE_STARTTLS:
 	case SMTP_DUE_BDAT:
 	case SMTP_DUE_RSET:
@@ -280,15 +281,27 @@ static void finish_reply(struct smtp_turn *turn, enum smtp_due due, int code)
 	case SMTP_DUE_UNKNOWN:
 		finish_command(turn, (enum smtp_verb)due, code);
 		return;
+	case SMTP_DUE_XFORWARD: /* ours: the client did not say it */
 	case SMTP_DUE_ANSWER:
 		return;
 	}
 }
 
+/* The client did not ask for it, unless it is the end. */
+static bool is_for_nobody(
+    const struct smtp_relay *relay, const struct smtp_reply *line)
+{
+	return !relay->unasked && !is_farewell(line->code) &&
+	       smtp_outstanding_first(&relay->outstanding) == SMTP_DUE_XFORWARD;
+}
+
 static void pass_line(struct smtp_turn *turn, const struct smtp_reply *line)
 {
 	struct smtp_relay *relay = turn->relay;
-	smtp_turn_forward(turn, line->used);
+	if (is_for_nobody(relay, line))
+		smtp_turn_use(turn, line->used);
+	else
+		smtp_turn_forward(turn, line->used);
 	relay->reply_code = line->last ? 0 : line->code;
 	if (!line->last)
 		return;

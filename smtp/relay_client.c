@@ -122,6 +122,7 @@ static void obey(
 	assert(courses[command->verb] != COURSE_NONE);
 	switch (courses[command->verb]) {
 	case COURSE_PASS:
+		turn->relay->xforward_said = false;
 		pass(turn, used, due);
 		return;
 	case COURSE_GREET:
@@ -178,6 +179,24 @@ static bool must_be_answered_first(
 	       (verb == SMTP_VERB_DATA || verb == SMTP_VERB_AUTH);
 }
 
+/* It is good for one transaction, and a greeting or RSET undoes it, so it goes
+ * right before each MAIL. */
+static bool is_xforward_due(
+    const struct smtp_turn *turn, const struct smtp_command *command)
+{
+	return turn->policy->xforward && turn->relay->xforward != 0 &&
+	       !turn->relay->xforward_said && command->verb == SMTP_VERB_MAIL;
+}
+
+static void ask_for_xforward(struct smtp_turn *turn)
+{
+	unsigned due = turn->relay->outstanding.count;
+	turn->step->event =
+	    due + SMTP_RELAY_XFORWARD_MAX + 1 > SMTP_OUTSTANDING_MAX
+		? SMTP_RELAY_WAIT
+		: SMTP_RELAY_XFORWARD;
+}
+
 static void take_line(
     struct smtp_turn *turn, const struct smtp_command *command, size_t used)
 {
@@ -186,6 +205,10 @@ static void take_line(
 	if (must_be_answered_first(turn, command->verb, answer) &&
 	    !smtp_outstanding_is_empty(&turn->relay->outstanding)) {
 		turn->step->event = SMTP_RELAY_WAIT;
+		return;
+	}
+	if (answer == SMTP_ANSWER_NONE && is_xforward_due(turn, command)) {
+		ask_for_xforward(turn);
 		return;
 	}
 	if (improper)

@@ -103,6 +103,12 @@ void smtp_turn_answer(struct smtp_turn *turn, enum smtp_answer answer)
 bool smtp_turn_write_due(struct smtp_turn *turn)
 {
 	bool any = false;
+	struct smtp_outstanding *outstanding = &turn->relay->outstanding;
+	/* Nobody waits for the reply to what we asked ourselves. */
+	while (turn->relay->backend_lost &&
+	       !smtp_outstanding_is_empty(outstanding) &&
+	       smtp_outstanding_first(outstanding) == SMTP_DUE_XFORWARD)
+		smtp_outstanding_drop_first(outstanding);
 	while (turn->step->event != SMTP_RELAY_CLOSE && has_room(turn->step)) {
 		enum smtp_answer answer = due_answer(turn->relay);
 		if (answer == SMTP_ANSWER_NONE)

@@ -492,6 +492,8 @@ static bool take(struct play *play, enum smtp_relay_state before)
 		assert(step->reply_len == 0 && step->forward_len == 0);
 		insert(play);
 		return true;
+	case SMTP_RELAY_XFORWARD: /* no policy of ours wants it */
+		abort();
 	case SMTP_RELAY_NEED_MORE:
 	case SMTP_RELAY_WAIT:
 		assert(step->used == 0 && step->reply_len == 0 &&

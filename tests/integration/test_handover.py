@@ -235,6 +235,44 @@ def test_proxy_header_tells_of_tls(make_postern, make_backend):
     assert "ssl-cipher" in line
 
 
+def test_postfix_log_by_xforward(make_postern, postfix):
+    """Before each message; the client hears nothing of it."""
+    postern = make_postern(f"inet:127.0.0.1:{postfix.port}", settings={
+        "proxy_backend_handover": "none, xforward"}).start()
+    with postern.secured(source="127.0.0.66") as client:
+        assert send_message(client).code == 250
+        client.expect("RSET", 250)
+        client.send(b"MAIL FROM:<sender@example.test>\r\n"
+                    b"RCPT TO:<user@box.test>\r\nDATA\r\n")
+        assert [client.reply().code for _ in range(3)] == [250, 250, 354]
+        client.send(MESSAGE)
+        assert client.reply().code == 250
+        client.expect("QUIT", 221)
+    eventually(lambda: postfix.log().count(
+        "orig_client=unknown[127.0.0.66]") == 2, 10, "both messages")
+    assert "client=unknown[127.0.0.1], orig_" in postfix.log() or \
+        "client=localhost[127.0.0.1], orig_" in postfix.log()
+
+
+def test_xforward_goes_with_its_backend(make_postern, make_backend):
+    """Killed before it answered: one reply for MAIL, none for XFORWARD."""
+    backend = make_backend()
+    backend.on["EHLO"] = b"250-b\r\n250 XFORWARD NAME ADDR SOURCE\r\n"
+    backend.on["XFORWARD"] = b"550 5.7.0 no\r\n"
+    postern = make_postern(backend, settings={
+        "proxy_backend_handover": "none xforward"}).start()
+    with postern.secured(source=CLIENT) as client:
+        client.expect("MAIL FROM:<sender@example.test>", 250)
+        client.expect("QUIT", 221)
+    line = backend.of_clients()[-1].commands[1]
+    assert line == (b"XFORWARD SOURCE=REMOTE NAME=[UNAVAILABLE] ADDR="
+                    + CLIENT.encode())
+    backend.on["XFORWARD"] = "die"
+    with postern.secured(source=CLIENT) as client:
+        client.expect("MAIL FROM:<sender@example.test>", 421)
+        assert client.closed()
+
+
 def test_two_listeners_tell_in_two_ways(make_postern, postfix):
     listeners = [Listener(proxy_backend_handover="xclient",
                           proxy_backend=f"inet:127.0.0.1:{postfix.port}"),

@@ -45,7 +45,7 @@ struct utterance {
 struct setup {
 	enum smtp_tls_level level;
 	bool clear, no_ehlo, no_chunking, auth_only, forbid_pipelining;
-	bool insert, tls_refused;
+	bool insert, tls_refused, xforward;
 	uint32_t discarded;
 	unsigned errors_max; /* 0: 20 */
 };
@@ -103,6 +103,7 @@ static const char *end_name(enum smtp_end end)
 static void begin(struct play *play, const struct setup *setup)
 {
 	static const uint8_t offers[] = "250-backend\r\n250-PIPELINING\r\n"
+					"250-XFORWARD NAME ADDR\r\n"
 					"250 CHUNKING\r\n";
 	memset(play, 0, sizeof(*play));
 	play->policy = (struct smtp_policy){
@@ -112,6 +113,7 @@ static void begin(struct play *play, const struct setup *setup)
 	    .auth_only = setup->auth_only,
 	    .forbid_pipelining = setup->forbid_pipelining,
 	    .insert_received = setup->insert,
+	    .xforward = setup->xforward,
 	    .forbidden_commands = "CONNECT GET POST",
 	    .discarded_keywords = setup->discarded,
 	    .line_size_max = 64,
@@ -177,6 +179,11 @@ static bool take(struct play *play, struct stream *kept, struct stream *other)
 	case SMTP_RELAY_TRACE:
 		cr_assert_eq(step->forward_len, 0);
 		insert(play, other);
+		return true;
+	case SMTP_RELAY_XFORWARD:
+		cr_assert_eq(step->used, 0);
+		add(other, "XFORWARD x\r\n", 12);
+		smtp_relay_xforward(&play->relay, 1);
 		return true;
 	case SMTP_RELAY_DROP_BACKEND:
 		note(play, "DROP");
@@ -353,6 +360,23 @@ static const struct dialogue passing[] = {
 	{C_PASSES("HELO c.test\r\n"), B("250 backend\r\n", "250 mx.test\r\n"),
 	    C_PASSES(MAIL), B_PASSES(OK)},
 	""},
+    {"XFORWARD before each MAIL, and the client hears nothing of it",
+	{.xforward = true},
+	{C(MAIL, "XFORWARD x\r\n" MAIL, ""), B("250-Yes\r\n250 Ok\r\n", ""),
+	    B_PASSES(OK), C_PASSES("RSET\r\n"), B_PASSES(OK),
+	    C(MAIL RCPT, "XFORWARD x\r\n" MAIL RCPT, ""),
+	    B("550 no\r\n" OK OK, OK OK)},
+	""},
+    {"XFORWARD where the backend does not offer it",
+	{.xforward = true, .no_ehlo = true}, {C_PASSES(MAIL), B_PASSES(OK)},
+	""},
+    {"the backend goes with XFORWARD", {.xforward = true},
+	{C(MAIL, "XFORWARD x\r\n" MAIL, ""),
+	    LOST("421 4.3.0 mx.test Error: backend connection lost\r\n")},
+	"BACKEND_LOST"},
+    {"the backend ends the session in answer to XFORWARD", {.xforward = true},
+	{C(MAIL, "XFORWARD x\r\n" MAIL, ""), B_PASSES("421 bye\r\n")},
+	"BACKEND_CLOSING"},
     {"a refused EHLO", {.no_ehlo = true},
 	{C_PASSES("EHLO\r\n"), B_PASSES("501-Say\r\n501 your name\r\n"),
 	    C_PASSES("HELO c.test\r\n"),
