@@ -8,7 +8,9 @@ import subprocess
 import pytest
 
 from peers import prometheus_program
+from ports import free_port
 from postern import ROOT
+from test_metrics import Page
 
 PROMETHEUS = ROOT / "conf" / "dist" / "prometheus"
 BOARD = ROOT / "conf" / "dist" / "grafana" / "postern.json"
@@ -121,3 +123,32 @@ def test_the_board_is_in_order():
     variables = {each["name"] for each in board["templating"]["list"]}
     used = set(re.findall(r"\$\{?(\w+)", BOARD.read_text()))
     assert used - variables <= {"__rate_interval", "__all"}
+
+
+def test_what_is_summed_by_is_a_label(make_postern):
+    """Of a running Postern's page, once it has samples of the family."""
+    port = free_port()
+    postern = make_postern(settings={
+        "proxy_metrics_listen": f"127.0.0.1:{port}"}).start()
+    with postern.secured() as client:
+        client.mail()
+        client.quit()
+    postern.settle()
+    labels = {}
+    for name, pairs in Page(port).samples:
+        labels.setdefault(name, set()).update(pair[0] for pair in pairs)
+    rules = (PROMETHEUS / "postern.rules.yml").read_text()
+    sums = re.findall(
+        r"by \(([^)]*)\)\s*\((?:(?:rate|increase)\()?(postern_[a-z0-9_]+)",
+        rules + "\n".join(expressions()))
+    assert len(sums) > 60
+    for by, name in sums:
+        if name in labels:
+            asked = {each.strip() for each in by.split(",")} - {"instance"}
+            assert asked <= labels[name], name
+    matched = re.findall(r"(postern_[a-z0-9_]+)\{([^}]*)\}",
+                         rules + "\n".join(expressions()))
+    for name, selector in matched:
+        if name in labels:
+            asked = set(re.findall(r"(\w+)(?:=|!)", selector)) - {"instance"}
+            assert asked <= labels[name], name
