@@ -2,6 +2,7 @@
 /* How a session begins: who comes, whether it is served, and its greeting. */
 #include <string.h>
 
+#include "proxy/discard.h"
 #include "proxy/flow_debug.h"
 #include "proxy/flow_edh.h"
 #include "proxy/flow_internal.h"
@@ -46,6 +47,7 @@ void flow_learn_client(struct flow *flow)
 {
 	const struct upstream *upstream = &flow->service->upstream;
 
+	flow->smtp.discarded = discard_for(flow->service, &flow->peer);
 	flow->smtp.may_xclient = upstream->xclient_hosts != NULL &&
 				 upstream_may_xclient(upstream, &flow->peer);
 }

@@ -9,6 +9,7 @@
 
 #include "conf/loglevel.h"
 #include "proxy/backend_list.h"
+#include "proxy/discard.h"
 #include "proxy/listener_addresses.h"
 #include "proxy/service_tls.h"
 #include "proxy/state.h"
@@ -37,30 +38,23 @@ static void read_tls_level(struct service *service)
 	service->policy.auth_only = settings->smtpd_tls_auth_only || enforce;
 }
 
-static uint32_t read_discarded(
-    const struct settings *settings, struct report *report)
+/* With maps the client's address decides, and the policy says nothing. */
+static void read_discarded(struct service *service, struct report *report)
 {
-	const char *cursor = settings->smtpd_discard_ehlo_keywords;
-	uint32_t discarded = 0;
-	const char *word;
-	size_t len;
+	const struct settings *settings = service->settings;
+	const char *maps = settings->smtpd_discard_ehlo_keyword_address_maps;
+	char place[512];
 
-	while (settings_list_next(&cursor, &word, &len)) {
-		enum smtp_keyword keyword = smtp_keyword_find(word, len);
-
-		if (keyword != SMTP_KEYWORD_COUNT)
-			discarded |= UINT32_C(1) << keyword;
-		else if (len != strlen("silent-discard") ||
-			 strncasecmp(word, "silent-discard", len) != 0)
-			report_add(report, REPORT_WARNING,
-			    settings_place(
-				settings, "smtpd_discard_ehlo_keywords"),
-			    "smtpd_discard_ehlo_keywords: \"%.*s\" is no "
-			    "keyword that Postern offers, so there is nothing "
-			    "to leave out",
-			    (int)len, word);
+	service->discarded = discard_read(settings->smtpd_discard_ehlo_keywords,
+	    settings_place(settings, "smtpd_discard_ehlo_keywords"), report);
+	if (maps[0] == '\0') {
+		service->policy.discarded_keywords = service->discarded;
+		return;
 	}
-	return discarded;
+	snprintf(place, sizeof(place), "%s: %s",
+	    settings_place(settings, "smtpd_discard_ehlo_keyword_address_maps"),
+	    "smtpd_discard_ehlo_keyword_address_maps");
+	service->discard_maps = table_open(maps, place, report);
 }
 
 static void read_policy(struct service *service, struct report *report)
@@ -72,7 +66,7 @@ static void read_policy(struct service *service, struct report *report)
 	policy->banner = settings->smtpd_banner;
 	policy->forbid_pipelining = settings->smtpd_forbid_unauth_pipelining;
 	policy->forbidden_commands = settings->smtpd_forbidden_commands;
-	policy->discarded_keywords = read_discarded(settings, report);
+	read_discarded(service, report);
 	policy->insert_received = settings->smtpd_tls_received_header;
 	policy->line_size_max = (size_t)settings->line_length_limit;
 	policy->auth_line_size_max =
@@ -213,6 +207,7 @@ void services_destroy(struct services **services)
 		service_tls_finish(&gone->services[i]);
 		match_list_close(&gone->services[i].debug_peers);
 		upstream_finish(&gone->services[i].upstream);
+		table_close(&gone->services[i].discard_maps);
 	}
 	free(gone->services);
 	configuration_destroy(&gone->configuration);

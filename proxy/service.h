@@ -60,6 +60,10 @@ struct service {
 	size_t backend_count;
 	struct handover handover; /* to the backends */
 	struct upstream upstream;
+	uint32_t discarded; /* smtpd_discard_ehlo_keywords */
+	/* smtpd_discard_ehlo_keyword_address_maps; NULL: none, and the policy
+	 * has what is discarded */
+	struct table *discard_maps;
 };
 
 struct services {

@@ -304,3 +304,23 @@ def test_improper_pipelining_is_forbidden_where_it_is_said(make_postern):
             b"554 5.5.0 Error: SMTP protocol synchronization\r\n")
     postern.wait_for_log("^improper command pipelining after HELO from "
                          r"unknown\[127.0.0.1\]: RSET\\r\\nNOOP\\r\\n")
+
+
+def test_keywords_are_discarded_by_address(make_postern):
+    """What the map says counts instead of the list, also in TLS."""
+    postern = make_postern(settings={
+        "smtpd_discard_ehlo_keywords": "chunking",
+        "smtpd_discard_ehlo_keyword_address_maps":
+            "cidr:{ {127.0.0.91 starttls, 8bitmime} }"}).start()
+    with postern.connect(source="127.0.0.91") as client:
+        client.greeting()
+        keywords = client.expect("EHLO client.example.test", 250).keywords
+        assert "STARTTLS" not in keywords and "8BITMIME" not in keywords
+        assert "CHUNKING" in keywords
+        client.expect("STARTTLS", 502)
+        client.expect("QUIT", 221)
+    with postern.secured() as client:
+        keywords = client.expect("EHLO client.example.test", 250).keywords
+        assert "CHUNKING" not in keywords and "8BITMIME" in keywords
+        client.send(b"BDAT 1 LAST\r\nx")
+        assert client.reply().code == 502

@@ -338,3 +338,30 @@ def test_dovecot_by_xclient(make_postern, make_room, backend):
         client.expect("QUIT", 221)
     eventually(lambda: f"rip={CLIENT}" in dovecot.log(), 10, dovecot.log())
     assert "rip=127.0.0.1," not in dovecot.log().split("user=<user>", 1)[1]
+
+
+def test_the_sink_is_told(make_postern):
+    """As in the quick start, where nothing is set."""
+    postern = make_postern(settings={"proxy_backend_handover": "auto"}).start()
+    session(postern)
+    assert "handover=xclient" in postern.wait_for_log("^session=.*messages=1")
+
+
+@pytest.mark.parametrize("phase", ["connect", "banner", "XCLIENT", "EHLO"])
+def test_a_backend_dies_while_it_is_told(make_postern, make_backend, phase):
+    """Nothing was promised yet, so the next one serves, and is told anew."""
+    ehlo = b"250-b\r\n250-PIPELINING\r\n250 XCLIENT NAME ADDR\r\n"
+    backends = make_backend(), make_backend()
+    for one in backends:
+        one.on["EHLO"] = ehlo
+        one.on["XCLIENT"] = b"220 b ESMTP\r\n"
+    postern = make_postern(*backends, settings={
+        "proxy_backend_handover": "auto"}).start()
+    backends[0].on[phase] = "die"
+    for _ in range(2):  # both are asked first once
+        session(postern)
+    assert len(backends[0].messages()) == 0
+    assert len(backends[1].messages()) == 2
+    told = [line for one in backends[1].of_clients() for line in one.commands
+            if line.startswith(b"XCLIENT")]
+    assert told == [b"XCLIENT NAME=[UNAVAILABLE] ADDR=" + CLIENT.encode()] * 2
