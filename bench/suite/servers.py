@@ -188,6 +188,7 @@ mail_owner = nobody
 maillog_file = /dev/null
 smtpd_tls_loglevel = 0
 proxy_runtime_directory = {self.directory}/run
+proxy_metrics_listen =
 proxy_worker_processes = {self.setup.workers}
 proxy_backend = {self.backend_name()}
 proxy_backend_handover = none
