@@ -33,8 +33,12 @@ class Runner:
         self.cells, self.memory, self.skipped = {}, [], {}
         self.machine, self.number = None, 0
         self.done, self.all = 0, 1
+        self.started = []
 
     def close(self):
+        """Whatever happened, nothing of ours is left."""
+        for server in self.started:
+            server.stop()
         self.sink.stop()
 
     # One measurement.
@@ -61,12 +65,18 @@ class Runner:
             return None
         self.number += 1
         directory = self.directory / f"{self.number}"
+        server = None
         try:
-            return kind(directory, setup, self.files, self.sink.port).start(
-                cpus or self.server_cpus)
+            server = kind(directory, setup, self.files, self.sink.port)
+            self.started.append(server)
+            return server.start(cpus or self.server_cpus)
         except (Missing, OSError, subprocess.SubprocessError) as reason:
+            if kind is servers.Postern:
+                raise Missing(f"Postern does not start: {reason}") from None
             self.skipped[kind.name] = str(reason)[-300:]
             self.say(f"{kind.name} is skipped: {reason}")
+            if server:
+                server.stop()
             return None
 
     def _note(self, cell, server, report):
@@ -244,6 +254,7 @@ class Runner:
         server = Instrumented(directory, Setup("ecdsa-p256"), self.files,
                               self.sink.port)
         server.counts = output
+        self.started.append(server)
         try:
             server.start(self.server_cpus)
         except Missing as reason:

@@ -8,6 +8,7 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 from . import packages
@@ -109,7 +110,6 @@ class Server:
             if self.process.poll() is not None:
                 raise Missing("it ended at once: " + self.last_words())
             if time.monotonic() > deadline:
-                self.stop()
                 raise Missing("it does not answer: " + self.last_words())
             time.sleep(0.05)
         return self
@@ -152,6 +152,7 @@ class Server:
         return self.process.pid
 
     def stop(self):
+        """Also what did not come up, and twice."""
         if self.process is None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -162,6 +163,7 @@ class Server:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(5)
+        self.process = None
         self.output.close()
 
     def write(self, name, text):
@@ -670,10 +672,12 @@ class Files:
         if path.exists():
             return path
         if name == "custom":
-            shared = packages.CACHE / "bench-custom-2048.dh"
+            # Kept: to find one takes a minute or two.
+            shared = packages.CACHE / "custom-2048.dh"
             packages.CACHE.mkdir(parents=True, exist_ok=True)
             if not shared.exists():
-                self._run("dhparam", "-out", path, "2048")  # a minute or two
+                print("making a prime of 2048 bits, once", file=sys.stderr)
+                self._run("dhparam", "-out", path, "2048")
                 shared.write_text(path.read_text())
             path.write_text(shared.read_text())
         else:
