@@ -62,15 +62,17 @@ static bool read_name(SSL *ssl, struct span *name_out)
 static char *printable(const struct span *name)
 {
 	size_t len = name->len < NAME_LEN_MAX ? name->len : NAME_LEN_MAX;
-	char *text = OPENSSL_strndup((const char *)name->bytes, len);
+	char *text = OPENSSL_malloc(len + 1);
 
 	if (text == NULL)
 		return NULL;
+	/* It may have NULs in it. */
 	for (size_t i = 0; i < len; i++)
 		if (name->bytes[i] > ' ' && name->bytes[i] <= '~')
 			text[i] = (char)name->bytes[i];
 		else
 			text[i] = '?';
+	text[len] = '\0';
 	return text;
 }
 

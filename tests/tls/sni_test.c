@@ -440,3 +440,33 @@ Test(sni, host_names)
 		    names[i].is_host_name, "%s", names[i].name);
 	}
 }
+
+/* What no OpenSSL would send: a ClientHello whose name has NULs in it. */
+Test(sni, names_with_nuls)
+{
+	static const unsigned char hello[] =
+	    "\x16\x03\x01\x00\x53\x01\x00\x00\x4f\x03\x03"
+	    "0123456789abcdef0123456789abcdef\x00\x00\x02\xc0\x2f\x01\x00"
+	    "\x00\x24\x00\x00\x00\x20\x00\x1e\x00\x00\x1b"
+	    "a\0b.test\0aaaaaaaaaaaaaaaaa\0";
+	struct tls_context_options options = sni_options();
+	SSL_CTX *client_ctx = fixture_client_ctx(0, 0);
+	struct tls_context *context;
+	struct link link;
+	char note[512];
+
+	cr_assert_eq(sizeof(hello) - 1, 5 + 0x53);
+	context = create(&options);
+	link_open(&link, context, client_ctx);
+	memcpy(link.to_server, hello, sizeof(hello) - 1);
+	link.to_server_len = sizeof(hello) - 1;
+	link_serve_handshake(&link);
+	cr_expect_eq(link.status, TLS_FAILED);
+	cr_expect_eq(tls_sni_note(link.server, PEER, note, sizeof(note)),
+	    TLS_SNI_NOTE_WARNING);
+	cr_expect_str_eq(note,
+	    "TLS SNI from " PEER " is invalid: a?b.test?aaaaaaaaaaaaaaaaa?");
+	link_close(&link);
+	SSL_CTX_free(client_ctx);
+	tls_context_destroy(&context);
+}
