@@ -265,6 +265,7 @@ static const struct {
     {"proxy_runtime_directory", check_runtime_directory},
     {"proxy_tls_keylog_file", check_optional_file},
     {"queue_directory", check_directory},
+    {"smtp_tls_loglevel", check_tls_log},
     {"smtpd_banner", check_banner},
     {"smtpd_tls_loglevel", check_tls_log},
     {"syslog_name", check_log_name},

@@ -40,8 +40,8 @@ static const struct {
     {"ssl-handshake-packet-dump", LOGLEVEL_HANDSHAKE_BYTES},
     {"ssl-session-packet-dump",
 	LOGLEVEL_HANDSHAKE_BYTES | LOGLEVEL_SESSION_BYTES},
-    /* A server has nothing to tell under these, in Postfix neither. */
-    {"certmatch", 0},
+    {"certmatch", LOGLEVEL_CERTMATCH},
+    /* A server has nothing to tell under this, in Postfix neither. */
     {"dane", 0},
     /* Files that Postfix 3.12 writes; there are none here. */
     {"trace", 0},

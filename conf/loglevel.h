@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* smtpd_tls_loglevel: one of Postfix's levels, or a list of what the levels are
- * made of. */
+/* smtpd_tls_loglevel, smtp_tls_loglevel: one of Postfix's levels, or a list of
+ * what the levels are made of. */
 #ifndef POSTERN_CONF_LOGLEVEL_H
 #define POSTERN_CONF_LOGLEVEL_H
 
@@ -17,6 +17,7 @@ enum loglevel_topic {
 	LOGLEVEL_STATES = 1 << 5,	   /* ssl-debug */
 	LOGLEVEL_HANDSHAKE_BYTES = 1 << 6, /* ssl-handshake-packet-dump */
 	LOGLEVEL_SESSION_BYTES = 1 << 7,   /* ssl-session-packet-dump */
+	LOGLEVEL_CERTMATCH = 1 << 8,	   /* certmatch; of clients alone */
 };
 
 /* A set of enum loglevel_topic; empty text is none. False when it has a word

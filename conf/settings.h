@@ -46,6 +46,19 @@ enum settings_tls_level {
 	SETTINGS_TLS_ENCRYPT,
 };
 
+/* smtp_tls_security_level */
+enum settings_client_level {
+	SETTINGS_CLIENT_UNSET, /* smtp_use_tls and smtp_enforce_tls decide */
+	SETTINGS_CLIENT_NONE,
+	SETTINGS_CLIENT_MAY,
+	SETTINGS_CLIENT_ENCRYPT,
+	SETTINGS_CLIENT_FINGERPRINT,
+	SETTINGS_CLIENT_VERIFY,
+	SETTINGS_CLIENT_SECURE,
+	SETTINGS_CLIENT_DANE,
+	SETTINGS_CLIENT_DANE_ONLY,
+};
+
 /* smtpd_tls_ciphers, smtpd_tls_mandatory_ciphers */
 enum settings_cipher_grade {
 	SETTINGS_GRADE_HIGH,

@@ -16,6 +16,7 @@
 struct element {
 	const char *place;
 	const char *text;
+	const char *host; /* of an inet: element; else "" */
 	struct report *report;
 };
 
@@ -67,6 +68,7 @@ static void keep_address(struct service *service, const struct element *element,
 	    .address_len = address->address_len,
 	    .state_index = -1};
 	snprintf(backend->name, sizeof(backend->name), "%s", name);
+	snprintf(backend->host, sizeof(backend->host), "%s", element->host);
 	keep(service, element);
 }
 
@@ -110,7 +112,7 @@ static void name_address(const struct element *element, const char *host,
 	snprintf(out, out_size, "inet:%s%s%s", host, text, port);
 }
 
-static void read_inet(struct service *service, const struct element *element)
+static void read_inet(struct service *service, struct element *element)
 {
 	struct service_address addresses[SERVICE_ADDRESSES_MAX];
 	char copy[NAME_LEN_MAX + 1];
@@ -137,10 +139,12 @@ static void read_inet(struct service *service, const struct element *element)
 	    SERVICE_ADDRESSES_MAX, &why);
 	if (count == 0)
 		complain(element, why);
+	element->host = host;
 	for (size_t i = 0; i < count; i++) {
 		name_address(element, host, &addresses[i], name, sizeof(name));
 		keep_address(service, element, name, &addresses[i]);
 	}
+	element->host = ""; /* it lies in `copy` */
 }
 
 static void read_unix(struct service *service, const struct element *element)
@@ -168,7 +172,7 @@ static void read_sink(struct service *service, const struct element *element)
 	keep(service, element);
 }
 
-static void read_element(struct service *service, const struct element *element)
+static void read_element(struct service *service, struct element *element)
 {
 	if (strlen(element->text) > NAME_LEN_MAX)
 		complain(element, "it is too long");
@@ -196,6 +200,7 @@ void backend_list_read(struct service *service, struct report *report)
 	while (settings_list_next(&cursor, &word, &len)) {
 		snprintf(text, sizeof(text), "%.*s", (int)len, word);
 		element.text = text;
+		element.host = "";
 		read_element(service, &element);
 	}
 }

@@ -11,6 +11,7 @@
 #include "proxy/backend_list.h"
 #include "proxy/discard.h"
 #include "proxy/listener_addresses.h"
+#include "proxy/service_backend_tls.h"
 #include "proxy/service_tls.h"
 #include "proxy/state.h"
 #include "proxy/ticket_rotation.h"
@@ -106,6 +107,7 @@ static void read_service(struct service *service,
 	handover_read(&service->handover, service->settings, report);
 	service->policy.xforward = service->handover.xforward;
 	upstream_read(&service->upstream, service->settings, report);
+	service_backend_tls_read(service, report);
 }
 
 /* Two lines with one address: one of them would never see a client. */
@@ -208,6 +210,7 @@ void services_destroy(struct services **services)
 		match_list_close(&gone->services[i].debug_peers);
 		upstream_finish(&gone->services[i].upstream);
 		table_close(&gone->services[i].discard_maps);
+		service_backend_tls_finish(&gone->services[i]);
 	}
 	free(gone->services);
 	configuration_destroy(&gone->configuration);

@@ -24,9 +24,28 @@
 
 enum backend_kind { BACKEND_SOCKET, BACKEND_SINK };
 
+enum backend_tls_level {
+	BACKEND_TLS_NONE,
+	BACKEND_TLS_MAY,     /* STARTTLS where it is offered */
+	BACKEND_TLS_ENCRYPT, /* or no session */
+};
+
+/* proxy/service_backend_tls.h makes it. */
+struct backend_tls {
+	enum backend_tls_level level;
+	bool must_match;  /* the certificate, or no session */
+	bool wrappermode; /* without STARTTLS */
+	/* Owned. NULL: no TLS, or there is something wrong with it, and then
+	 * the configuration is not used at all. */
+	struct tls_client *client;
+	char peer[256]; /* Postfix's NAME[ADDR]:PORT, for the log */
+};
+
 struct backend {
 	enum backend_kind kind;
 	char name[128]; /* as configured: "inet:127.0.0.1:25", "builtin:sink" */
+	char host[128]; /* a name or an address, as configured; or "" */
+	struct backend_tls tls;
 	/* What host[addr]:port of log lines is made of; one address for now per
 	 * entry of the list that a name resolved to. */
 	struct sockaddr_storage address;
@@ -46,9 +65,10 @@ struct service_address {
 struct service {
 	const struct listener *listener;
 	const struct settings *settings; /* listener's */
-	int state_index;    /* in state->listeners; set by the master */
-	char log_name[128]; /* syslog_name + "/smtpd" */
-	unsigned tls_log;   /* smtpd_tls_loglevel (conf/loglevel.h) */
+	int state_index;	  /* in state->listeners; set by the master */
+	char log_name[128];	  /* syslog_name + "/smtpd" */
+	unsigned tls_log;	  /* smtpd_tls_loglevel (conf/loglevel.h) */
+	unsigned backend_tls_log; /* smtp_tls_loglevel, likewise */
 	struct smtp_policy policy;
 	bool wrappermode;
 	struct tls_context *tls;	/* NULL: no TLS on this listener */

@@ -81,8 +81,7 @@ static enum tls_forward_secrecy forward_secrecy(const struct settings *settings)
 	return meanings[settings->proxy_tls_forward_secrecy];
 }
 
-static struct tls_cipher_options cipher_options(
-    const struct settings *settings, bool enforced)
+const char *service_tls_grade(int grade)
 {
 	static const char *const grades[] = {
 	    [SETTINGS_GRADE_HIGH] = "high",
@@ -92,20 +91,38 @@ static struct tls_cipher_options cipher_options(
 	    [SETTINGS_GRADE_NULL] = "null",
 	};
 
-	return (struct tls_cipher_options){
-	    .grade = grades[enforced ? settings->smtpd_tls_mandatory_ciphers
-				     : settings->smtpd_tls_ciphers],
-	    .grade_parameter =
-		enforced ? "smtpd_tls_mandatory_ciphers" : "smtpd_tls_ciphers",
-	    .tls_high_cipherlist = settings->tls_high_cipherlist,
-	    .tls_medium_cipherlist = settings->tls_medium_cipherlist,
-	    .tls_null_cipherlist = settings->tls_null_cipherlist,
-	    .smtpd_tls_exclude_ciphers = settings->smtpd_tls_exclude_ciphers,
-	    .smtpd_tls_mandatory_exclude_ciphers =
-		enforced ? settings->smtpd_tls_mandatory_exclude_ciphers : "",
-	    .proxy_tls_ciphersuites = settings->proxy_tls_ciphersuites,
-	    .forward_secrecy = forward_secrecy(settings),
+	return grades[grade];
+}
+
+struct tls_context_options service_tls_common(const struct settings *settings)
+{
+	return (struct tls_context_options){
+	    .groups = group_options(settings),
+	    .ciphers = {.tls_high_cipherlist = settings->tls_high_cipherlist,
+		.tls_medium_cipherlist = settings->tls_medium_cipherlist,
+		.tls_null_cipherlist = settings->tls_null_cipherlist,
+		.proxy_tls_ciphersuites = settings->proxy_tls_ciphersuites,
+		.forward_secrecy = forward_secrecy(settings)},
+	    .proxy_tls_keylog_file = settings->proxy_tls_keylog_file,
+	    .tls_config_file = settings->tls_config_file,
+	    .tls_config_name = settings->tls_config_name,
+	    .tls_ssl_options = settings->tls_ssl_options,
+	    .tls_disable_workarounds = settings->tls_disable_workarounds,
 	};
+}
+
+static void set_ciphers(const struct settings *settings, bool enforced,
+    struct tls_cipher_options *ciphers)
+{
+	ciphers->grade =
+	    service_tls_grade(enforced ? settings->smtpd_tls_mandatory_ciphers
+				       : settings->smtpd_tls_ciphers);
+	ciphers->grade_parameter =
+	    enforced ? "smtpd_tls_mandatory_ciphers" : "smtpd_tls_ciphers";
+	ciphers->smtpd_tls_exclude_ciphers =
+	    settings->smtpd_tls_exclude_ciphers;
+	ciphers->smtpd_tls_mandatory_exclude_ciphers =
+	    enforced ? settings->smtpd_tls_mandatory_exclude_ciphers : "";
 }
 
 /* A result made of a part of the name is refused when the table is opened, so
@@ -158,8 +175,7 @@ static void set_policy(
 				      : settings->smtpd_tls_protocols;
 	options->protocols_parameter =
 	    enforced ? "smtpd_tls_mandatory_protocols" : "smtpd_tls_protocols";
-	options->groups = group_options(settings);
-	options->ciphers = cipher_options(settings, enforced);
+	set_ciphers(settings, enforced, &options->ciphers);
 	options->prefer_server_ciphers = settings->tls_preempt_cipherlist;
 	options->smtpd_tls_dh1024_param_file =
 	    settings->smtpd_tls_dh1024_param_file;
@@ -177,22 +193,16 @@ static struct tls_context_options context_options(
     const struct service *service, const struct shared *shared)
 {
 	const struct settings *settings = service->settings;
-	struct tls_context_options options = {
-	    .smtpd_tls_chain_files = settings->smtpd_tls_chain_files,
-	    .smtpd_tls_cert_file = settings->smtpd_tls_cert_file,
-	    .smtpd_tls_key_file = settings->smtpd_tls_key_file,
-	    .smtpd_tls_dcert_file = settings->smtpd_tls_dcert_file,
-	    .smtpd_tls_dkey_file = settings->smtpd_tls_dkey_file,
-	    .smtpd_tls_eccert_file = settings->smtpd_tls_eccert_file,
-	    .smtpd_tls_eckey_file = settings->smtpd_tls_eckey_file,
-	    .proxy_tls_keylog_file = settings->proxy_tls_keylog_file,
-	    .tls_config_file = settings->tls_config_file,
-	    .tls_config_name = settings->tls_config_name,
-	    .tls_ssl_options = settings->tls_ssl_options,
-	    .tls_disable_workarounds = settings->tls_disable_workarounds,
-	    .tickets = ticket_options(settings, shared),
-	};
+	struct tls_context_options options = service_tls_common(settings);
 
+	options.smtpd_tls_chain_files = settings->smtpd_tls_chain_files;
+	options.smtpd_tls_cert_file = settings->smtpd_tls_cert_file;
+	options.smtpd_tls_key_file = settings->smtpd_tls_key_file;
+	options.smtpd_tls_dcert_file = settings->smtpd_tls_dcert_file;
+	options.smtpd_tls_dkey_file = settings->smtpd_tls_dkey_file;
+	options.smtpd_tls_eccert_file = settings->smtpd_tls_eccert_file;
+	options.smtpd_tls_eckey_file = settings->smtpd_tls_eckey_file;
+	options.tickets = ticket_options(settings, shared);
 	set_policy(service, &options);
 	return options;
 }

@@ -16,6 +16,13 @@ void service_tls_read(struct service *service, const struct shared *shared,
 /* Gives back what service_tls_read made. */
 void service_tls_finish(struct service *service);
 
+/* What is the same on the clients' side and towards the backends; the rest is
+ * zero. */
+struct tls_context_options service_tls_common(const struct settings *settings);
+
+/* "medium", of an index of smtpd_tls_ciphers and its kin. */
+const char *service_tls_grade(int grade);
+
 /* Where the findings of tls/ go: they get the place of their parameter. */
 struct service_tls_finder {
 	const struct settings *settings;

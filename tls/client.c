@@ -18,6 +18,7 @@
 #include "tls/keylog.h"
 #include "tls/library.h"
 #include "tls/peer.h"
+#include "tls/slot.h"
 #include "tls/sni.h"
 #include "tls/verify.h"
 
@@ -38,21 +39,10 @@ struct policy {
 	SSL_SESSION *session;
 };
 
-static CRYPTO_ONCE policy_once = CRYPTO_ONCE_STATIC_INIT;
-static int policy_index = -1;
-
-static void free_policy(void *ctx, void *pointer, CRYPTO_EX_DATA *data,
-    int index, long argument, void *unused)
+static void destroy_policy(void *thing)
 {
-	struct policy *policy = pointer;
+	struct policy *policy = thing;
 
-	(void)ctx;
-	(void)data;
-	(void)index;
-	(void)argument;
-	(void)unused;
-	if (policy == NULL)
-		return;
 	tls_client_match_finish(&policy->match);
 	tls_anchors_finish(&policy->anchors);
 	SSL_SESSION_free(policy->session);
@@ -60,24 +50,18 @@ static void free_policy(void *ctx, void *pointer, CRYPTO_EX_DATA *data,
 	OPENSSL_free(policy);
 }
 
-static void take_index(void)
-{
-	policy_index =
-	    SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, free_policy);
-}
+static struct tls_slot policies = {.destroy = destroy_policy};
 
 static struct policy *policy_of(const SSL *ssl)
 {
-	return SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), policy_index);
+	return tls_slot_get(&policies, SSL_get_SSL_CTX(ssl));
 }
 
 static struct policy *add_policy(SSL_CTX *ctx)
 {
 	struct policy *policy = OPENSSL_zalloc(sizeof(*policy));
 
-	if (policy != NULL &&
-	    CRYPTO_THREAD_run_once(&policy_once, take_index) == 1 &&
-	    SSL_CTX_set_ex_data(ctx, policy_index, policy) == 1)
+	if (policy != NULL && tls_slot_put(&policies, ctx, policy))
 		return policy;
 	OPENSSL_free(policy);
 	return NULL;
@@ -326,7 +310,7 @@ struct tls_session *tls_client_session_create(const struct tls_client *client)
 
 void tls_client_forget_session(const struct tls_client *client)
 {
-	struct policy *policy = SSL_CTX_get_ex_data(client->ctx, policy_index);
+	struct policy *policy = tls_slot_get(&policies, client->ctx);
 
 	SSL_SESSION_free(policy->session);
 	policy->session = NULL;
@@ -364,24 +348,21 @@ size_t tls_client_verdict_line(const struct tls_session *session,
 {
 	const SSL *ssl = tls_session_handle(session);
 	bool by_fingerprint = policy_of(ssl)->level == TLS_CLIENT_FINGERPRINT;
-	int len;
+	/* Fingerprints are records of DANE to Postfix. */
+	int error = by_fingerprint ? X509_V_ERR_DANE_NO_MATCH
+				   : X509_V_ERR_HOSTNAME_MISMATCH;
 
 	if (!by_fingerprint && !chain_is_trusted(ssl))
 		return tls_peer_verdict_line(session, peer, out, out_size);
+	if (out_size > 0)
+		out[0] = '\0';
 	if (is_satisfied(ssl, NULL))
-		len = snprintf(out, out_size, "%s", "");
-	else if (by_fingerprint)
-		len = snprintf(out, out_size,
-		    "certificate verification failed for %s: not trusted by "
-		    "local or TLSA policy",
-		    peer);
-	else
-		len = snprintf(out, out_size,
-		    "server certificate verification failed for %s: num=%d:%s",
-		    peer, X509_V_ERR_HOSTNAME_MISMATCH,
-		    X509_verify_cert_error_string(
-			X509_V_ERR_HOSTNAME_MISMATCH));
-	return written(len, out_size);
+		return 0;
+	return written(snprintf(out, out_size,
+			   "server certificate verification failed for %s: "
+			   "num=%d:%s",
+			   peer, error, X509_verify_cert_error_string(error)),
+	    out_size);
 }
 
 size_t tls_client_match_line(const struct tls_session *session,

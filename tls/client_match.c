@@ -119,11 +119,12 @@ void tls_client_match_finish(struct tls_client_match *match)
 	*match = (struct tls_client_match){0};
 }
 
+/* As Postfix does here: without colons. */
 static void print_fingerprint(
     const unsigned char *digest, size_t digest_len, char *out)
 {
 	for (size_t i = 0; i < digest_len; i++)
-		out += sprintf(out, i > 0 ? ":%02X" : "%02X", digest[i]);
+		out += sprintf(out, "%02X", digest[i]);
 }
 
 static bool find_fingerprint(const struct tls_client_match *match,

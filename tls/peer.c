@@ -163,7 +163,6 @@ static int print_verdict(
 	case X509_V_OK:
 		return snprintf(out, out_size, "%s", "");
 	case X509_V_ERR_CERT_UNTRUSTED:
-	case X509_V_ERR_DANE_NO_MATCH:
 		return snprintf(out, out_size,
 		    "certificate verification failed for %s: not trusted by "
 		    "local or TLSA policy",

@@ -36,7 +36,7 @@ static const struct {
     {"ssl-handshake-packet-dump", LOGLEVEL_HANDSHAKE_BYTES},
     {"ssl-session-packet-dump",
 	LOGLEVEL_HANDSHAKE_BYTES | LOGLEVEL_SESSION_BYTES},
-    {"certmatch", 0},
+    {"certmatch", LOGLEVEL_CERTMATCH},
     {"dane", 0},
     {"trace", 0},
     {"summary, UNTRUSTED\tpeercert",
