@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/flow_backend_tls.h"
 #include "proxy/flow_debug.h"
 #include "proxy/flow_edh.h"
 #include "proxy/flow_internal.h"
@@ -211,7 +212,8 @@ static bool pump_backend(struct flow *flow, struct flow_environment *env)
 
 static bool backend_is_done(const struct flow *flow)
 {
-	return flow->backend.eof && !flow->backend_waits &&
+	return (flow->backend.eof || flow->backend.broken) &&
+	       !flow->backend_waits && !flow->backend_tls.in_handshake &&
 	       flow->backend_state == FLOW_BACKEND_CONNECTED;
 }
 
@@ -297,38 +299,25 @@ void flow_backend_connected(struct flow *flow, struct flow_environment *env)
 	    flow, env, METRIC_backend_connect_duration_seconds);
 	flow->backend_state = FLOW_BACKEND_CONNECTED;
 	flow_restart_limit(flow);
+	flow_backend_tls_connected(flow, env);
 	flow_opening_write_header(flow, env);
 }
 
 void flow_backend_received(struct flow *flow, struct flow_environment *env,
     const uint8_t *data, size_t len)
 {
-	struct leg *leg = &flow->backend;
-	uint32_t tried = flow->backends_tried;
-	size_t used;
-
 	if (flow->backend_state != FLOW_BACKEND_CONNECTED)
 		return;
 	flow_count_backend(flow, env, METRIC_backend_received_bytes, len);
 	if (len == 0)
-		leg->eof = true;
+		flow->backend.eof = true;
 	else
 		flow_backend_answered(
 		    flow, env, METRIC_backend_reply_duration_seconds);
-	if (len > 0 && leg->held_len > 0) {
-		assert(leg->held_len + len <= FLOW_SCRATCH_SIZE);
-		memcpy(env->backend_scratch, leg->held, leg->held_len);
-		memcpy(env->backend_scratch + leg->held_len, data, len);
-		data = env->backend_scratch;
-		len += leg->held_len;
-	}
-	if (len > 0) {
-		used = flow_backend_input(flow, env, data, len);
-		if (flow->backend_state == FLOW_BACKEND_CONNECTED &&
-		    flow->backends_tried == tried &&
-		    !leg_hold(leg, data + used, len - used, false))
-			flow_end(flow, env, CLOSE_NO_MEMORY);
-	}
+	if (flow->backend_tls.in_handshake)
+		flow_backend_tls_keep(flow, env, data, len);
+	else if (len > 0)
+		flow_take_from_backend(flow, env, data, len);
 	flow_settle(flow, env);
 }
 

@@ -112,6 +112,15 @@ struct flow_seen {
 	uint32_t published_messages;
 };
 
+/* How far TLS is with the backend (proxy/flow_backend_tls.h). */
+struct flow_backend_tls {
+	bool in_handshake;
+	bool is_due;	      /* the handshake has a turn to do */
+	bool is_retry;	      /* the same backend is to be opened again */
+	uint32_t given_up;    /* bit i: that one is spoken to in clear */
+	const char *protocol; /* static: "TLSv1.3"; NULL: in clear */
+};
+
 /* What all flows of a worker share. */
 struct flow_environment {
 	const struct services *services;
@@ -170,6 +179,7 @@ struct flow {
 	bool had_relay;
 	struct flow_edh edh; /* in HANDSHAKE */
 	struct flow_debug debug;
+	struct flow_backend_tls backend_tls;
 	struct flow_limit limit;
 	struct flow_seen seen;
 	int64_t begun_ms;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The backend's side of a flow: choosing one, and the backend's half of the
  * relay. What is said between the two is in flow_opening.c. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "proxy/flow_backend_tls.h"
 #include "proxy/flow_handover.h"
 #include "proxy/flow_internal.h"
 #include "proxy/flow_metrics.h"
@@ -101,7 +103,9 @@ void flow_open_backend(struct flow *flow, struct flow_environment *env)
 		no_backend(flow, env);
 		return;
 	}
-	index = choose(flow, env);
+	index = flow->backend_tls.is_retry ? flow->backend_index
+					   : choose(flow, env);
+	flow->backend_tls.is_retry = false;
 	if (index < 0)
 		no_backend(flow, env);
 	else
@@ -120,6 +124,7 @@ void flow_drop_backend(struct flow *flow, struct flow_environment *env)
 		    flow, env, METRIC_backend_sessions, (uint64_t)-1);
 	flow->backend_state = FLOW_BACKEND_DROPPED;
 	flow->backend_waits = false;
+	flow->backend_tls.in_handshake = false;
 	if (flow_backend_is_sink(flow)) {
 		leg_finish(&flow->backend, &env->buffers);
 		flow->backend_state = FLOW_BACKEND_NONE;
@@ -242,6 +247,49 @@ size_t flow_backend_input(struct flow *flow, struct flow_environment *env,
 	return used;
 }
 
+/* Plaintext: what was kept, and behind it what came. */
+static struct leg_plain read_backend(struct flow *flow,
+    struct flow_environment *env, const uint8_t *data, size_t len)
+{
+	struct leg *leg = &flow->backend;
+	struct leg_plain plain = {
+	    .bytes = env->backend_scratch,
+	    .size = FLOW_SCRATCH_SIZE,
+	    .len = leg->held_len,
+	};
+
+	assert(leg->held_len + LEG_PLAIN_SIZE_MAX(len) < FLOW_SCRATCH_SIZE);
+	if (leg->held_len > 0)
+		memcpy(plain.bytes, leg->held, leg->held_len);
+	if (leg->tls != NULL) {
+		leg_decrypt(leg, &env->buffers, data, len, &plain);
+	} else {
+		memcpy(plain.bytes + plain.len, data, len);
+		plain.len += len;
+	}
+	return plain;
+}
+
+void flow_take_from_backend(struct flow *flow, struct flow_environment *env,
+    const uint8_t *data, size_t len)
+{
+	struct leg *leg = &flow->backend;
+	uint32_t tried = flow->backends_tried;
+	struct leg_plain plain = {.bytes = (uint8_t *)data, .len = len};
+	size_t used;
+
+	/* Where nothing is in the way it is looked at where it lies. */
+	if (leg->tls != NULL || leg->held_len > 0)
+		plain = read_backend(flow, env, data, len);
+	if (plain.len == 0)
+		return;
+	used = flow_backend_input(flow, env, plain.bytes, plain.len);
+	if (flow->backend_state == FLOW_BACKEND_CONNECTED &&
+	    flow->backends_tried == tried && !flow->backend_tls.in_handshake &&
+	    !leg_hold(leg, plain.bytes + used, plain.len - used, false))
+		flow_end(flow, env, CLOSE_NO_MEMORY);
+}
+
 void flow_backend_lost(
     struct flow *flow, struct flow_environment *env, bool is_late)
 {
@@ -251,6 +299,11 @@ void flow_backend_lost(
 	if (flow->is_probe &&
 	    flow->opening.state == SMTP_OPENING_EXPECT_QUIT_REPLY) {
 		flow_end(flow, env, CLOSE_PROBE_DONE);
+		return;
+	}
+	if (flow->backend_tls.in_handshake) {
+		flow_backend_tls_failed(flow, env,
+		    is_late ? "Connection timed out" : "lost connection");
 		return;
 	}
 	if (flow->state == FLOW_BACKEND_OPENING) {

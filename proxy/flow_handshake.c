@@ -2,6 +2,7 @@
 /* A flow's handshake with its client. */
 #include <stdlib.h>
 
+#include "proxy/flow_backend_tls.h"
 #include "proxy/flow_edh.h"
 #include "proxy/flow_internal.h"
 #include "proxy/flow_metrics.h"
@@ -143,6 +144,8 @@ void flow_handshake_turn(struct flow *flow, struct flow_environment *env)
 	uint8_t *wire = leg->held;
 	size_t wire_len = leg->held_len, used = 0;
 
+	if (flow->state == FLOW_BACKEND_OPENING)
+		flow_backend_tls_turn(flow, env);
 	if (flow->state != FLOW_HANDSHAKE)
 		return;
 	if (!flow_can_reply(flow, env))

@@ -60,6 +60,10 @@ void flow_handshake_timed_out(struct flow *flow, struct flow_environment *env);
 size_t flow_client_input(struct flow *flow, struct flow_environment *env,
     const uint8_t *input, size_t input_len);
 
+/* The same on the backend's side, past its handshake. */
+void flow_take_from_backend(struct flow *flow, struct flow_environment *env,
+    const uint8_t *data, size_t len);
+
 /* Likewise for the backend's plaintext. */
 size_t flow_backend_input(struct flow *flow, struct flow_environment *env,
     const uint8_t *input, size_t input_len);
@@ -99,6 +103,9 @@ bool flow_opening_write_header(struct flow *flow, struct flow_environment *env);
  * on. */
 size_t flow_opening_input(struct flow *flow, struct flow_environment *env,
     const uint8_t *input, size_t input_len, bool *more_out);
+
+/* TLS is up: goes on with what is said then. */
+void flow_opening_secured(struct flow *flow, struct flow_environment *env);
 
 /* Publishes and counts what a health check found. */
 void flow_finish_probe(struct flow *flow, struct flow_environment *env);

@@ -133,6 +133,15 @@ void flow_count_handshake(struct flow *flow, const struct flow_environment *env,
 	count_tickets(flow, env);
 }
 
+void flow_count_backend_handshake(const struct flow *flow,
+    const struct flow_environment *env, const struct tls_facts *facts)
+{
+	flow_count_backend(flow, env, METRIC_backend_handshakes_done, 1);
+	if (facts->resumed)
+		flow_count_backend(
+		    flow, env, METRIC_backend_handshakes_resumed, 1);
+}
+
 void flow_count_handshake_failed(const struct flow *flow,
     const struct flow_environment *env, enum handshake_failure failure)
 {

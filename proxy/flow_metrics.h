@@ -30,6 +30,10 @@ void flow_count_handshake(struct flow *flow, const struct flow_environment *env,
 void flow_count_handshake_failed(const struct flow *flow,
     const struct flow_environment *env, enum handshake_failure failure);
 
+/* The same with the backend. */
+void flow_count_backend_handshake(const struct flow *flow,
+    const struct flow_environment *env, const struct tls_facts *facts);
+
 /* What the dialogue noted of STARTTLS. */
 void flow_count_tls_events(
     struct flow *flow, const struct flow_environment *env);

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proxy/flow_backend_tls.h"
 #include "proxy/flow_handover.h"
 #include "proxy/flow_internal.h"
 #include "proxy/flow_metrics.h"
 #include "proxy/session_log.h"
+#include "proxy/session_log_backend.h"
 #include "proxy/usdt.h"
 
 #define WHY_SIZE 640
@@ -19,6 +21,7 @@ void flow_opening_begin(struct flow *flow)
 	    .hostname = service->policy.hostname,
 	    .helo_verb = SMTP_VERB_UNKNOWN,
 	    .helo = "",
+	    .tls = flow_backend_tls_plan(flow),
 	    .xclient = service->handover.way == HANDOVER_XCLIENT,
 	    .probe = flow->is_probe,
 	};
@@ -27,6 +30,7 @@ void flow_opening_begin(struct flow *flow)
 		plan.helo_verb = flow->smtp.helo_verb;
 		plan.helo = flow->smtp.helo;
 	}
+	flow_backend_tls_reset(flow);
 	smtp_opening_init(&flow->opening, &plan);
 	flow->header_due = flow_handover_has_header(flow);
 	flow->handed_over = false;
@@ -195,8 +199,10 @@ static bool obey(struct flow *flow, struct flow_environment *env,
 		ready(flow, env, ehlo);
 		return true;
 	case SMTP_OPENING_START_TLS:
+		flow_backend_tls_begin(flow, env);
+		break;
 	case SMTP_OPENING_NO_TLS:
-		fail(flow, env, step, "cannot be spoken to in TLS", "");
+		flow_backend_tls_denied(flow, env, step);
 		break;
 	case SMTP_OPENING_NO_XCLIENT:
 		fail_without_identity(flow, env, step);
@@ -227,6 +233,8 @@ size_t flow_opening_input(struct flow *flow, struct flow_environment *env,
 	}
 	smtp_opening_step(&flow->opening, input, input_len, &step);
 	used = step.used;
+	if (step.ehlo_read && step.ehlo.starttls)
+		session_log_starttls_offer(flow, env);
 	if (flow->is_probe && step.ehlo_read &&
 	    flow->opening.state == SMTP_OPENING_EXPECT_QUIT_REPLY)
 		publish_probe(flow, env, &step.ehlo);
@@ -235,4 +243,12 @@ size_t flow_opening_input(struct flow *flow, struct flow_environment *env,
 		return used;
 	*more_out = obey(flow, env, &step);
 	return used;
+}
+
+void flow_opening_secured(struct flow *flow, struct flow_environment *env)
+{
+	struct smtp_opening_step step;
+
+	smtp_opening_secured(&flow->opening, &step);
+	obey(flow, env, &step);
 }

@@ -38,9 +38,13 @@ bool flow_waits_for_backend(const struct flow *flow)
 static int64_t opening_limit_ms(const struct flow *flow)
 {
 	const struct settings *settings = flow->service->settings;
-	int64_t limit_s = flow->backend_state == FLOW_BACKEND_CONNECTED
-			      ? settings->smtp_helo_timeout_s
-			      : settings->smtp_connect_timeout_s;
+	int64_t limit_s = settings->smtp_connect_timeout_s;
+
+	if (flow->backend_tls.in_handshake ||
+	    flow->opening.state == SMTP_OPENING_EXPECT_STARTTLS_REPLY)
+		limit_s = settings->smtp_starttls_timeout_s;
+	else if (flow->backend_state == FLOW_BACKEND_CONNECTED)
+		limit_s = settings->smtp_helo_timeout_s;
 
 	if (flow->is_probe && settings->proxy_backend_probe_timeout_s < limit_s)
 		limit_s = settings->proxy_backend_probe_timeout_s;
@@ -139,6 +143,8 @@ static unsigned backend_wants(const struct flow *flow)
 		return 0;
 	if (leg_pending(&flow->backend) > 0)
 		wants |= FLOW_WANT_BACKEND_SEND;
+	if (flow->backend_tls.in_handshake && flow->backend_tls.is_due)
+		return flow->needs_buffer ? wants : wants | FLOW_WANT_HANDSHAKE;
 	if (!flow->backend.eof && !flow->backend_waits &&
 	    leg_room(&flow->client) >= BACKEND_RECEIVE_ROOM)
 		wants |= FLOW_WANT_BACKEND_RECV;

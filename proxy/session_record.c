@@ -111,7 +111,8 @@ static void set_backend(const struct flow *flow, struct record *record)
 	record_set_word(record, RECORD_handover,
 	    flow->handed_over ? handover_word(flow->service->handover.way)
 			      : NULL);
-	record_set_word(record, RECORD_backend_tls, NULL);
+	record_set_word(record, RECORD_backend_tls,
+	    flow->had_relay ? flow->backend_tls.protocol : NULL);
 }
 
 void session_record_fill(const struct flow *flow,

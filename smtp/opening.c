@@ -141,6 +141,9 @@ static void take_starttls_reply(struct smtp_opening *opening,
 		enter(opening, SMTP_OPENING_EXPECT_TLS);
 	} else if (opening->tls == SMTP_OPENING_TLS_ENCRYPT) {
 		fail(step, SMTP_OPENING_NO_TLS, reply);
+	} else if (opening->probe) {
+		/* The last answer to EHLO is what a probe goes by. */
+		say_own_helo(opening, step, SMTP_OPENING_EXPECT_NEXT_REPLY);
 	} else {
 		go_on_behind_tls(opening, step);
 	}
