@@ -217,10 +217,11 @@ Test(sandbox, abort_ends_the_process_with_its_signal)
 	const struct sandbox_options options = {0};
 	char why[256];
 	int status = 0;
-	pid_t pid = fork();
+	pid_t pid;
 
 	if (!sandbox_is_built())
 		cr_skip("a build with sanitizers has none");
+	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 		(void)sandbox_enter(&options, why, sizeof(why));
