@@ -101,6 +101,30 @@ static void publish_probe(struct flow *flow, struct flow_environment *env,
 	    &env->state->backends[flow_backend(flow)->state_index], ehlo);
 }
 
+static bool takes_xclient(const struct smtp_ehlo *ehlo)
+{
+	return (ehlo->xclient >> SMTP_ATTRIBUTE_ADDR & 1) != 0;
+}
+
+/* That sessions will be refused is told before there are any, and once. */
+static void look_for_xclient(const struct flow *flow,
+    const struct flow_environment *env, const struct smtp_ehlo *ehlo)
+{
+	struct state_backend seen;
+	char what[WHY_SIZE];
+
+	if (flow->service->handover.way != HANDOVER_XCLIENT ||
+	    takes_xclient(ehlo))
+		return;
+	state_backend_read(
+	    &env->state->backends[flow_backend(flow)->state_index], &seen);
+	if (seen.ever_reached && !takes_xclient(&seen.ehlo))
+		return;
+	snprintf(what, sizeof(what), "does not offer XCLIENT with ADDR; %s",
+	    flow_handover_remedy);
+	session_log_backend(flow, env, what);
+}
+
 void flow_finish_probe(struct flow *flow, struct flow_environment *env)
 {
 	bool done = flow->reason == CLOSE_PROBE_DONE;
@@ -236,8 +260,10 @@ size_t flow_opening_input(struct flow *flow, struct flow_environment *env,
 	if (step.ehlo_read && step.ehlo.starttls)
 		session_log_starttls_offer(flow, env);
 	if (flow->is_probe && step.ehlo_read &&
-	    flow->opening.state == SMTP_OPENING_EXPECT_QUIT_REPLY)
+	    flow->opening.state == SMTP_OPENING_EXPECT_QUIT_REPLY) {
+		look_for_xclient(flow, env, &step.ehlo);
 		publish_probe(flow, env, &step.ehlo);
+	}
 	if (!flow->is_probe && step.ehlo_read && !step.ehlo_is_ours &&
 	    !keeps_offer(flow, env, &step.ehlo))
 		return used;

@@ -100,6 +100,8 @@ def test_who_cannot_be_told_serves_nobody(make_postern, postfix):
     """Never an open relay by silence."""
     postern = make_postern(f"inet:127.0.0.1:{postfix.plain_port}",
                            settings={"proxy_backend_handover": "auto"}).start()
+    # The health check has said it before anybody came.
+    assert postern.text().count("does not offer XCLIENT with ADDR") == 1
     with postern.connect(source=CLIENT) as client:
         client.greeting()
         client.expect("STARTTLS", 220)
