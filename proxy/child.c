@@ -13,7 +13,8 @@
 
 static void keep_own_descriptors(const struct worker_options *worker)
 {
-	int kept[STATE_LISTENERS_MAX + SERVICE_ADDRESSES_MAX + 2 +
+	const struct name_channel *names = &worker->services->shared->names;
+	int kept[STATE_LISTENERS_MAX + SERVICE_ADDRESSES_MAX + 3 +
 		 TLS_KEYLOG_DESCRIPTORS_MAX];
 	size_t count = 0;
 
@@ -21,6 +22,7 @@ static void keep_own_descriptors(const struct worker_options *worker)
 	assert(worker->http_fd_count <= SERVICE_ADDRESSES_MAX);
 	kept[count++] = worker->command_fd;
 	kept[count++] = log_descriptor(worker->log);
+	kept[count++] = worker->is_control ? names->answers : names->asks;
 	for (size_t i = 0; i < worker->listener_count; i++)
 		kept[count++] = worker->listeners[i].fd;
 	count += tls_keylog_descriptors(kept + count);

@@ -34,7 +34,8 @@ struct connection {
 	bool in_use;
 	bool client_closing, backend_closing; /* shut down, to come back */
 	bool is_probe;
-	uint8_t queued; /* bit: in that queue */
+	bool name_asked; /* of DNS, if the flow wants it */
+	uint8_t queued;	 /* bit: in that queue */
 	uint32_t
 	    limit_serial; /* of the flow's limit that the deadline is for */
 	uint32_t next_in_queue[CONNECTION_QUEUE_COUNT];

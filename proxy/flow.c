@@ -84,6 +84,7 @@ void flow_end(
 
 	if (flow->state >= FLOW_DRAIN)
 		return;
+	flow_give_up_name(flow, env);
 	flow->reason = reason;
 	flow_drop_backend(flow, env);
 	leg_drop_held(&flow->client);
@@ -234,7 +235,7 @@ void flow_settle(struct flow *flow, struct flow_environment *env)
 	}
 	if (flow->client.broken)
 		flow_end(flow, env, CLOSE_TLS_BROKEN);
-	if (flow->client.eof && !flow->client_waits)
+	if (flow->client.eof && !flow->client_waits && !flow->name_pending)
 		client_is_done(flow, env);
 	if (flow->limit.for_backend != flow_waits_for_backend(flow))
 		flow_restart_limit(flow);

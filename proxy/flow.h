@@ -15,6 +15,7 @@
 #include <netinet/in.h>
 
 #include "proxy/buffer.h"
+#include "proxy/client_name.h"
 #include "proxy/close_reason.h"
 #include "proxy/edh_budget.h"
 #include "proxy/leg.h"
@@ -58,6 +59,7 @@ enum flow_want {
 	FLOW_WANT_BACKEND_RECV = 1 << 6,
 	FLOW_WANT_BACKEND_SEND = 1 << 7,
 	FLOW_WANT_BACKEND_CLOSE = 1 << 8, /* then flow_backend_closed */
+	FLOW_WANT_NAME = 1 << 9, /* the client's, of DNS: then flow_named */
 };
 
 enum flow_backend_state {
@@ -168,6 +170,7 @@ struct flow {
 	uint8_t backend_index;	 /* in service->backends */
 	uint32_t backends_tried; /* bit i */
 	bool is_probe;
+	bool name_pending;  /* who it is in DNS is not known yet */
 	bool header_due;    /* the PROXY header is to be written */
 	bool handed_over;   /* the backend knows who the client is */
 	bool client_waits;  /* its kept input cannot go on as things are */
@@ -202,6 +205,10 @@ void flow_begin(struct flow *flow, struct flow_environment *env,
 /* A health check of one backend of a service begins. */
 void flow_begin_probe(struct flow *flow, struct flow_environment *env,
     const struct service *service, uint8_t backend_index);
+
+/* What FLOW_WANT_NAME asked for; too late is no harm. */
+void flow_named(struct flow *flow, struct flow_environment *env,
+    const struct client_name *name);
 
 /* Bytes from the client; len 0: its stream ended. At most FLOW_RECEIVE_SIZE. */
 void flow_client_received(struct flow *flow, struct flow_environment *env,

@@ -8,6 +8,7 @@
 #include "proxy/flow_internal.h"
 #include "proxy/flow_metrics.h"
 #include "proxy/flow_upstream.h"
+#include "proxy/peer.h"
 #include "proxy/session_log.h"
 #include "smtp/gate.h"
 
@@ -59,9 +60,44 @@ static void announce(struct flow *flow, struct flow_environment *env)
 	flow_debug_begin(flow, env);
 }
 
+static void admit_named(struct flow *flow, struct flow_environment *env)
+{
+	flow->name_pending = false;
+	session_log_connect(flow, env);
+	if (flow->state == FLOW_HANDSHAKE)
+		session_log_tls_begins(flow, env);
+}
+
+void flow_give_up_name(struct flow *flow, struct flow_environment *env)
+{
+	static const struct client_name none = {.status = CLIENT_NAME_FAILED};
+
+	if (!flow->name_pending)
+		return;
+	flow_upstream_name(flow, &none);
+	admit_named(flow, env);
+}
+
+void flow_named(struct flow *flow, struct flow_environment *env,
+    const struct client_name *name)
+{
+	if (!flow->name_pending)
+		return;
+	flow_upstream_name(flow, name);
+	admit_named(flow, env);
+	flow_settle(flow, env);
+}
+
+/* The greeting and the first half of a handshake tell nobody the name, and need
+ * not wait for it. */
 void flow_admit(struct flow *flow, struct flow_environment *env)
 {
-	announce(flow, env);
+	flow->name_pending = flow->service->settings->smtpd_peername_lookup &&
+			     peer_is_inet(&flow->peer);
+	if (flow->name_pending)
+		flow_debug_begin(flow, env);
+	else
+		announce(flow, env);
 	flow_learn_client(flow);
 	flow->smtp.tls_refused = flow_edh_was_refused(flow, env);
 	if (flow->service->wrappermode) {

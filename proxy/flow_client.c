@@ -309,7 +309,8 @@ size_t flow_client_input(struct flow *flow, struct flow_environment *env,
 		case FLOW_CLOSED:
 			return input_len;
 		}
-		if (!flow_can_reply(flow, env)) {
+		/* All that comes of a command may tell the client's name. */
+		if (flow->name_pending || !flow_can_reply(flow, env)) {
 			flow->client_waits = true;
 			return used;
 		}

@@ -57,13 +57,14 @@ static void note_delay(struct flow *flow, const struct flow_environment *env)
 	flow_count(flow, env, METRIC_edh_delayed, 1);
 }
 
-static void note_refusal(struct flow *flow, const struct flow_environment *env)
+static void note_refusal(struct flow *flow, struct flow_environment *env)
 {
 	struct edh_clients *clients = clients_of(env);
 
 	edh_clients_refuse(
 	    clients, edh_clients_key(clients, &flow->peer), env->now_ms);
 	flow_count(flow, env, METRIC_edh_refused, 1);
+	flow_give_up_name(flow, env);
 	session_log_edh_refused(flow, env);
 }
 

@@ -2,6 +2,7 @@
 /* A flow's handshake with its client. */
 #include <stdlib.h>
 
+#include "conf/loglevel.h"
 #include "proxy/flow_backend_tls.h"
 #include "proxy/flow_edh.h"
 #include "proxy/flow_internal.h"
@@ -22,8 +23,19 @@ void flow_begin_handshake(struct flow *flow, struct flow_environment *env)
 	flow->handshake_ms = -1;
 	flow->seen.tls_begun_us = env->now_us;
 	flow_edh_begin(flow, env);
-	session_log_tls_begins(flow, env);
+	if (!flow->name_pending)
+		session_log_tls_begins(flow, env);
 	flow_enter(flow, FLOW_HANDSHAKE);
+}
+
+bool flow_handshake_awaits_name(const struct flow *flow)
+{
+	bool may_end = flow->octets_out > 0 || flow->client.eof;
+	bool tells_much =
+	    (flow->service->tls_log & ~(unsigned)LOGLEVEL_SUMMARY) != 0 ||
+	    flow->debug.log != NULL;
+
+	return flow->name_pending && (may_end || tells_much);
 }
 
 /* smtpd_tls_req_ccert: what is wrong with the client's certificate, or NULL. */
@@ -77,6 +89,7 @@ static void failed(struct flow *flow, struct flow_environment *env,
 {
 	struct smtp_counts *counts = &flow->smtp.counts;
 
+	flow_give_up_name(flow, env);
 	flow->handshake_ms = env->now_ms - flow->handshake_begun_ms;
 	session_log_tls_failed(flow, env, why);
 	usdt_handshake_failed(

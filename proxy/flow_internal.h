@@ -85,6 +85,14 @@ void flow_admit(struct flow *flow, struct flow_environment *env);
 /* What hangs on the client's address is looked up (again). */
 void flow_learn_client(struct flow *flow);
 
+/* Something is to be said of a client before its name is known: it has none
+ * then that could be found out. */
+void flow_give_up_name(struct flow *flow, struct flow_environment *env);
+
+/* Whether the next turn of the handshake must wait for the client's name, since
+ * it may leave lines in the log. */
+bool flow_handshake_awaits_name(const struct flow *flow);
+
 /* The greeting, or what stands for it, when there is room for it. */
 void flow_greet_if_due(struct flow *flow, struct flow_environment *env);
 

@@ -121,6 +121,9 @@ void flow_upstream_received(struct flow *flow, struct flow_environment *env,
 	}
 }
 
+_Static_assert(DNS_NAME_SIZE == SMTP_XCLIENT_VALUE_SIZE,
+    "a name of DNS is a name of XCLIENT");
+
 const char *flow_client_name(const struct flow *flow)
 {
 	if (flow->claims != NULL && flow->claims->name[0] != '\0')
@@ -134,6 +137,34 @@ static struct flow_claims *claims_of(struct flow *flow)
 	if (flow->claims == NULL)
 		flow->claims = calloc(1, sizeof(*flow->claims));
 	return flow->claims;
+}
+
+static bool has_failed(enum client_name_status status)
+{
+	return status == CLIENT_NAME_FAILED ||
+	       status == CLIENT_NAME_UNCONFIRMED_YET;
+}
+
+void flow_upstream_name(struct flow *flow, const struct client_name *name)
+{
+	struct flow_claims *claims;
+
+	if (name->status == CLIENT_NAME_UNKNOWN)
+		return;
+	claims = claims_of(flow);
+	if (claims == NULL)
+		return;
+	claims->name_failed = has_failed(name->status);
+	memcpy(claims->reverse_name, name->text, sizeof(claims->reverse_name));
+	if (name->status == CLIENT_NAME_CONFIRMED)
+		memcpy(claims->name, name->text, sizeof(claims->name));
+}
+
+static void forget_name(struct flow_claims *claims)
+{
+	claims->name[0] = '\0';
+	claims->reverse_name[0] = '\0';
+	claims->name_failed = false;
 }
 
 static void believe_names(
@@ -188,6 +219,9 @@ void flow_upstream_xclient(struct flow *flow, struct flow_environment *env,
 	}
 	if (flow->proxy.sin6_family == 0)
 		flow->proxy = flow->peer;
+	/* A name is that of its address. */
+	if (is_given(xclient, SMTP_ATTRIBUTE_ADDR))
+		forget_name(claims);
 	believe_names(claims, xclient);
 	believe_addresses(flow, xclient);
 	flow_learn_client(flow);

@@ -7,7 +7,8 @@
 #include "proxy/flow.h"
 #include "smtp/xclient.h"
 
-/* What was told of the client beyond its address; "" where nothing was. */
+/* What is known of the client beyond its address, from a proxy before us or
+ * from DNS; "" where nothing is. */
 struct flow_claims {
 	char name[SMTP_XCLIENT_VALUE_SIZE];
 	char reverse_name[SMTP_XCLIENT_VALUE_SIZE];
@@ -25,6 +26,9 @@ void flow_upstream_failed(struct flow *flow, struct flow_environment *env,
 
 /* What logs and headers call the client. */
 const char *flow_client_name(const struct flow *flow);
+
+/* DNS was asked. Without memory the client has no name. */
+void flow_upstream_name(struct flow *flow, const struct client_name *name);
 
 /* The gate believed an XCLIENT. */
 void flow_upstream_xclient(struct flow *flow, struct flow_environment *env,

@@ -110,8 +110,10 @@ static unsigned client_wants(const struct flow *flow)
 			return wants;
 		if (leg->held_len > 0 || leg->eof ||
 		    flow->edh.turn == FLOW_EDH_DUE)
-			return flow->needs_buffer ? wants
-						  : wants | FLOW_WANT_HANDSHAKE;
+			return flow->needs_buffer ||
+				       flow_handshake_awaits_name(flow)
+				   ? wants
+				   : wants | FLOW_WANT_HANDSHAKE;
 		return wants | FLOW_WANT_CLIENT_RECV;
 	case FLOW_DRAIN:
 		return wants == 0 ? FLOW_WANT_CLIENT_SHUTDOWN : wants;
@@ -162,5 +164,7 @@ unsigned flow_wants(const struct flow *flow)
 		wants |= client_wants(flow);
 	if (flow->needs_buffer)
 		wants |= FLOW_WANT_BUFFER;
+	if (flow->name_pending)
+		wants |= FLOW_WANT_NAME;
 	return wants;
 }

@@ -19,6 +19,7 @@ enum op_kind {
 	OP_CANCEL, /* nobody waits for its completion */
 	OP_CLOSE,  /* likewise */
 	OP_HTTP,   /* control; slot: index of what can go on */
+	OP_NAME,   /* worker_names.c says what the slot is */
 };
 
 #define OP_SLOT_MAX 0xffffffu

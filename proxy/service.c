@@ -11,6 +11,7 @@
 #include "proxy/backend_list.h"
 #include "proxy/discard.h"
 #include "proxy/listener_addresses.h"
+#include "proxy/resolver.h"
 #include "proxy/service_backend_tls.h"
 #include "proxy/service_tls.h"
 #include "proxy/state.h"
@@ -160,6 +161,7 @@ static void read_services(struct services *services, struct report *report)
 		    &configuration->listeners[i], services->shared, report);
 	check_addresses(services, report);
 	metrics_listen_read(services, report);
+	resolver_check(configuration->settings, report);
 	ticket_rotation_configure(NULL, services, report);
 	/* struct worker_listener counts services in eight bits. */
 	if (services->count > UINT8_MAX)

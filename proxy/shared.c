@@ -24,10 +24,17 @@ bool shared_create(struct shared *shared, struct report *report)
 	(void)mlock(keys, size);
 	shared->ticket_keys = keys;
 	shared->edh_clients = edh_clients_create();
-	if (shared->edh_clients != NULL)
+	if (shared->edh_clients == NULL) {
+		report_add(report, REPORT_ERROR, NULL,
+		    "cannot map memory for the budget of EDH: %s",
+		    strerror(errno));
+		return false;
+	}
+	if (name_channel_open(&shared->names))
 		return true;
 	report_add(report, REPORT_ERROR, NULL,
-	    "cannot map memory for the budget of EDH: %s", strerror(errno));
+	    "cannot make sockets for questions to the control process: %s",
+	    strerror(errno));
 	return false;
 }
 
@@ -38,6 +45,7 @@ void shared_destroy(struct shared *shared)
 		munmap(shared->ticket_keys, sizeof(*shared->ticket_keys));
 	}
 	edh_clients_destroy(&shared->edh_clients);
+	name_channel_close(&shared->names);
 	*shared = (struct shared){0};
 }
 

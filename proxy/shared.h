@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Memory that all processes of all generations share and that is in no file:
- * made before the first fork, gone with the last process. */
+/* Memory and descriptors that all processes of all generations share and that
+ * are in no file: made before the first fork, gone with the last process. */
 #ifndef POSTERN_PROXY_SHARED_H
 #define POSTERN_PROXY_SHARED_H
 
@@ -9,6 +9,7 @@
 
 #include "conf/report.h"
 #include "proxy/edh_clients.h"
+#include "proxy/name_channel.h"
 #include "tls/ticket_keys.h"
 
 struct shared {
@@ -16,6 +17,8 @@ struct shared {
 	struct tls_ticket_keys *ticket_keys;
 	/* Written by all workers. */
 	struct edh_clients *edh_clients;
+	/* From all workers to control. */
+	struct name_channel names;
 };
 
 /* False when report has an error. */

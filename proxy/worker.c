@@ -99,6 +99,9 @@ static void completed(
 	case OP_HTTP:
 		worker_http_completed(worker, op);
 		return;
+	case OP_NAME:
+		worker_names_completed(worker, op, completion->result);
+		return;
 	}
 	assert(false); /* no other tag was ever submitted */
 }
@@ -210,6 +213,7 @@ static int64_t wait_ms(const struct worker *worker, bool log_is_full)
 		return 0;
 	earlier(&at_ms, worker_probe_next_ms(worker));
 	earlier(&at_ms, worker_http_next_ms(worker));
+	earlier(&at_ms, worker_names_next_ms(worker));
 	earlier(&at_ms, worker->leave_at_ms);
 	earlier(&at_ms, worker->stop_at_ms);
 	if (worker->accept_paused)
@@ -239,6 +243,7 @@ static void turn(struct worker *worker)
 	run_handshakes(worker);
 	worker_probe_start_due(worker);
 	worker_http_run(worker);
+	worker_names_run(worker);
 	worker_accept_leave(worker);
 	worker_accept_arm(worker);
 	metric_set_for(worker->env.block, METRIC_buffers_in_use,
@@ -379,6 +384,7 @@ static void confine(const struct worker *worker)
 static void finish(struct worker *worker)
 {
 	ring_finish(&worker->ring); /* first: the kernel lets go of all */
+	worker_names_finish(worker);
 	cut_off(worker);
 	connections_finish(&worker->connections);
 	deadlines_finish(&worker->deadlines);
@@ -408,6 +414,7 @@ int worker_run(const struct worker_options *options)
 		worker_usage_init(worker);
 		worker_probe_init(worker);
 		worker_http_init(worker);
+		worker_names_init(worker);
 		confine(worker);
 		loop(worker);
 	}

@@ -10,6 +10,7 @@
 #include "proxy/exposition.h"
 #include "proxy/flow.h"
 #include "proxy/http.h"
+#include "proxy/resolver.h"
 #include "proxy/ring.h"
 #include "proxy/worker.h"
 
@@ -65,7 +66,8 @@ struct worker {
 	struct probe probes[STATE_BACKENDS_MAX];
 	size_t probe_count;
 	struct worker_usage usage;
-	struct worker_http http; /* in control */
+	struct worker_http http;    /* in control */
+	struct worker_names *names; /* owned; NULL: nobody has one */
 };
 
 /* CLOCK_MONOTONIC. */
@@ -85,6 +87,17 @@ void worker_http_run(struct worker *worker);
 void worker_http_completed(struct worker *worker, struct op op);
 int64_t worker_http_next_ms(const struct worker *worker);
 void worker_http_finish(struct worker *worker);
+
+/* Names of clients: worker_names.c. */
+void worker_names_init(struct worker *worker);
+/* Not before the kernel has let go of everything. */
+void worker_names_finish(struct worker *worker);
+/* What the flow wants: at once, which is true then, or later. */
+bool worker_names_find(struct worker *worker, struct connection *connection);
+void worker_names_run(struct worker *worker);
+void worker_names_completed(
+    struct worker *worker, struct op op, int32_t result);
+int64_t worker_names_next_ms(const struct worker *worker);
 
 /* What the process itself uses, once in a while: worker_usage.c. */
 void worker_usage_init(struct worker *worker);

@@ -216,6 +216,11 @@ static bool do_at_once(
 		flow_client_shut_down(flow);
 		return true;
 	}
+	if ((wants & FLOW_WANT_NAME) != 0 && !connection->name_asked) {
+		connection->name_asked = true;
+		if (worker_names_find(worker, connection))
+			return true;
+	}
 	if ((wants & FLOW_WANT_BACKEND_CLOSE) != 0 &&
 	    (!connection->backend_closing ||
 		(connection->armed & BACKEND_OPS) == 0)) {
@@ -283,6 +288,7 @@ static unsigned want_of(enum op_kind kind)
 	case OP_CANCEL:
 	case OP_CLOSE:
 	case OP_HTTP:
+	case OP_NAME:
 		break;
 	}
 	return 0;

@@ -646,8 +646,11 @@ void ends_because(enum close_reason reason)
 	cr_assert_null(flow.backend.held);
 	if (flow.is_probe)
 		return;
-	cr_assert_eq(logged_times("connect from unknown[192.0.2.9]"), 2);
-	cr_assert_eq(logged_times("disconnect from unknown[192.0.2.9]"), 1);
+	cr_assert_eq(logged_times("connect from "), 2);
+	cr_assert_eq(logged_times("disconnect from "), 1);
+	if (!settings.smtpd_peername_lookup)
+		cr_assert_eq(
+		    logged_times("connect from unknown[192.0.2.9]"), 2);
 	cr_assert_eq(logged_times(" reason="), 1);
 }
 

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Asks DNS, with libunbound, for the names of clients: PTR, and then whether
+ * the name leads back to the address. In the control process alone. Answers are
+ * kept by libunbound as long as their TTL says. libunbound works in a thread of
+ * its own, which begins at the first question: behind the sandbox, so that it
+ * is as confined as we are. */
+#ifndef POSTERN_PROXY_RESOLVER_H
+#define POSTERN_PROXY_RESOLVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conf/report.h"
+#include "conf/settings.h"
+#include "proxy/client_name.h"
+
+/* How long a name is waited for, here and by those who ask. */
+#define RESOLVER_LIMIT_MS 5000
+
+struct resolver; /* opaque */
+
+struct resolver_question {
+	struct client_address address;
+	void *argument;
+	/* Called once, at the latest when the resolver is destroyed. */
+	void (*done)(void *argument, const struct client_name *name);
+};
+
+/* Whether proxy_dns_servers can be read; what is wrong is told in report. */
+bool resolver_check(const struct settings *settings, struct report *report);
+
+/* Reads /etc/resolv.conf unless there are proxy_dns_servers; so it is for the
+ * time before the sandbox. NULL with a static text. */
+struct resolver *resolver_create(
+    const struct settings *settings, const char **why_out);
+void resolver_destroy(struct resolver **resolver);
+
+/* False when too many questions are open. */
+bool resolver_ask(struct resolver *resolver,
+    const struct resolver_question *question, int64_t now_ms);
+
+/* To be watched; when it is readable, resolver_run. */
+int resolver_fd(const struct resolver *resolver);
+/* Also ends what took too long. */
+void resolver_run(struct resolver *resolver, int64_t now_ms);
+/* When to call it at the latest; INT64_MAX: there is nothing to wait for. */
+int64_t resolver_next_ms(const struct resolver *resolver);
+
+#endif
