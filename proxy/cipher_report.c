@@ -92,7 +92,8 @@ static void print_certificates(FILE *out, const struct tls_context *context)
 		if (gmtime_r(&at, &when) != NULL)
 			strftime(expiry, sizeof(expiry), "%F %T UTC", &when);
 		fprintf(out,
-		    "  certificate: %s, for %s, %s %d bits, expires %s\n",
+		    "  certificate%s: %s, for %s, %s %d bits, expires %s\n",
+		    certificate.is_for_sni ? " (tls_server_sni_maps)" : "",
 		    certificate.subject,
 		    certificate.names[0] == '\0' ? "no name"
 						 : certificate.names,

@@ -185,6 +185,22 @@ void tls_chains_apply(SSL_CTX *ctx, const struct tls_sni_options *options,
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_server_name);
 }
 
+X509 *tls_chains_leaf(const SSL_CTX *ctx, size_t index)
+{
+	const struct tls_chains *chains = tls_slot_get(&all_chains, ctx);
+
+	if (chains == NULL)
+		return NULL;
+	for (size_t i = 0; i < chains->set_count; i++) {
+		const struct tls_chain_set *set = &chains->sets[i];
+
+		if (index < set->chain_count)
+			return set->chains[index].leaf;
+		index -= set->chain_count;
+	}
+	return NULL;
+}
+
 const struct tls_chains *tls_chains_of(const SSL *ssl)
 {
 	return tls_slot_get(&all_chains, SSL_get_SSL_CTX(ssl));

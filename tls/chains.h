@@ -26,6 +26,10 @@ void tls_chains_apply(SSL_CTX *ctx, const struct tls_sni_options *options,
 /* NULL: SNI is ignored. */
 const struct tls_chains *tls_chains_of(const SSL *ssl);
 
+/* The servers' certificates in the chains of a context, one per chain, each by
+ * its index; NULL behind the last. Borrowed. */
+X509 *tls_chains_leaf(const SSL_CTX *ctx, size_t index);
+
 enum tls_chains_answer {
 	TLS_CHAINS_FOUND,
 	TLS_CHAINS_ABSENT,

@@ -12,6 +12,7 @@
 
 #include "tls/ciphers.h"
 #include "tls/exchange.h"
+#include "tls/chains.h"
 #include "tls/handles.h"
 
 #define CIPHER_LINE_SIZE 256
@@ -232,26 +233,41 @@ static void describe_names(
 	GENERAL_NAMES_free(names);
 }
 
-size_t tls_describe_certificate_count(const struct tls_context *context)
+static size_t own_count(SSL_CTX *ctx)
 {
 	size_t count = 0;
 
-	while (certificate_at(tls_context_handle(context), count) != NULL)
+	while (certificate_at(ctx, count) != NULL)
 		count++;
 	return count;
+}
+
+size_t tls_describe_certificate_count(const struct tls_context *context)
+{
+	SSL_CTX *ctx = tls_context_handle(context);
+	size_t count = 0;
+
+	while (tls_chains_leaf(ctx, count) != NULL)
+		count++;
+	return own_count(ctx) + count;
 }
 
 void tls_describe_certificate(const struct tls_context *context, size_t index,
     struct tls_certificate_description *certificate_out)
 {
-	X509 *certificate = certificate_at(tls_context_handle(context), index);
+	SSL_CTX *ctx = tls_context_handle(context);
+	size_t own = own_count(ctx);
+	X509 *certificate = index < own ? certificate_at(ctx, index)
+					: tls_chains_leaf(ctx, index - own);
 	const EVP_PKEY *key;
 	struct tm end;
 
 	assert(certificate != NULL);
 	key = X509_get0_pubkey(certificate);
 	*certificate_out = (struct tls_certificate_description){
-	    .key_bits = EVP_PKEY_get_bits(key)};
+	    .is_for_sni = index >= own,
+	    .key_bits = EVP_PKEY_get_bits(key),
+	};
 	snprintf(certificate_out->key_type, sizeof(certificate_out->key_type),
 	    "%s", EVP_PKEY_get0_type_name(key));
 	if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is in force in a context, for "postern ciphers": suites and groups in
- * order, the prime of EDH, the listener's own certificates. Of a count of
+ * order, the prime of EDH, the certificates. Of a count of
  * things each is read by its index. */
 #ifndef POSTERN_TLS_DESCRIBE_H
 #define POSTERN_TLS_DESCRIBE_H
@@ -53,9 +53,11 @@ struct tls_certificate_description {
 	char key_type[16]; /* "RSA", "EC", "ED25519" */
 	int key_bits;
 	int64_t not_after_s; /* since 1970 */
+	bool is_for_sni;     /* of tls_server_sni_maps */
 };
 
-/* With several key types a context has several. */
+/* With several key types a context has several. The listener's own come first,
+ * then those of tls_server_sni_maps. */
 size_t tls_describe_certificate_count(const struct tls_context *context);
 void tls_describe_certificate(const struct tls_context *context, size_t index,
     struct tls_certificate_description *certificate_out);

@@ -628,6 +628,8 @@ def test_certificates_by_name(listen, other_certificate, asked, served, noted):
     assert f"subject=CN = {served}" in seen.text
     if noted:
         assert noted in postern.wait_for_log("TLS connection established")
+        listed = postern.verb("ciphers").stdout
+        assert "certificate (tls_server_sni_maps): CN=other" in listed
     else:
         postern.wait_for_log(
             rf"^TLS SNI {asked} from unknown\[127.0.0.1\] not matched, using "

@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "tls/describe.h"
 #include "tls/facts.h"
 #include "tls/fixture.h"
 #include "tls/handles.h"
@@ -468,5 +469,33 @@ Test(sni, names_with_nuls)
 	    "TLS SNI from " PEER " is invalid: a?b.test?aaaaaaaaaaaaaaaaa?");
 	link_close(&link);
 	SSL_CTX_free(client_ctx);
+	tls_context_destroy(&context);
+}
+
+/* Who watches for certificates that expire must see these, too. */
+Test(sni, all_certificates_can_be_described)
+{
+	struct tls_context_options options = sni_options();
+	struct tls_context *context = create(&options);
+	size_t of_p256 = 0, of_p384 = 0, of_ed25519 = 0;
+
+	cr_assert_eq(tls_describe_certificate_count(context), 6);
+	for (size_t i = 0; i < 6; i++) {
+		struct tls_certificate_description found;
+		bool is_of_curve;
+
+		tls_describe_certificate(context, i, &found);
+		is_of_curve = strcmp(found.key_type, "EC") == 0;
+		cr_expect_eq(found.is_for_sni, i > 0);
+		cr_expect_eq(strcmp(found.key_type, "RSA") == 0, i == 0);
+		cr_expect_gt(found.not_after_s, 0);
+		of_p256 += is_of_curve && found.key_bits == 256;
+		of_p384 += is_of_curve && found.key_bits == 384;
+		of_ed25519 += strcmp(found.key_type, "ED25519") == 0;
+	}
+	/* The last two are of both.test, too. */
+	cr_expect_eq(of_p256, 1);
+	cr_expect_eq(of_p384, 2);
+	cr_expect_eq(of_ed25519, 2);
 	tls_context_destroy(&context);
 }
