@@ -217,10 +217,14 @@ static bool is_address(const char *text, size_t len)
 	return memchr(text, ':', host_len) == NULL && host_len <= HOST_LEN_MAX;
 }
 
+/* In a group, { inet:host:port, weight=2 }, the first word; the trunk knows the
+ * attributes. */
 static bool is_backend(const struct element *element)
 {
 	const char *text = element->text;
-	size_t len = element->len;
+	size_t len = 0;
+	while (len < element->len && strchr(", \t\r\n", text[len]) == NULL)
+		len++;
 	if (len > 5 && memcmp(text, "inet:", 5) == 0)
 		return is_address(text + 5, len - 5);
 	if (len > 5 && memcmp(text, "unix:", 5) == 0)

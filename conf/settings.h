@@ -95,6 +95,12 @@ enum settings_ring_features {
 	SETTINGS_RING_BASELINE,
 };
 
+/* proxy_backend_balance */
+enum settings_balance {
+	SETTINGS_BALANCE_LEAST_SESSIONS,
+	SETTINGS_BALANCE_ROUND_ROBIN,
+};
+
 /* proxy_log_format */
 enum settings_log_format {
 	SETTINGS_LOG_TEXT,

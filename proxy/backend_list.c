@@ -2,22 +2,30 @@
 #include "proxy/backend_list.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "proxy/address.h"
 
 #define FORMS \
 	"inet:host:port, inet:[v6 address]:port, unix:path or builtin:sink"
+#define ATTRIBUTES "weight=1 to 100, limit=sessions or reserve=yes"
 
+#define ELEMENT_SIZE 512
 #define NAME_LEN_MAX (sizeof(((struct backend *)NULL)->name) - 1)
 
-/* One element, for messages: where it stands and how it was typed. */
+/* One element: where it stands and how its address was typed, for messages; and
+ * what a group says beside the address. */
 struct element {
 	const char *place;
 	const char *text;
 	const char *host; /* of an inet: element; else "" */
 	struct report *report;
+	uint16_t weight;
+	uint32_t limit;
+	bool reserve;
 };
 
 static void complain(const struct element *element, const char *why)
@@ -66,7 +74,10 @@ static void keep_address(struct service *service, const struct element *element,
 	*backend = (struct backend){.kind = BACKEND_SOCKET,
 	    .address = address->address,
 	    .address_len = address->address_len,
-	    .state_index = -1};
+	    .state_index = -1,
+	    .weight = element->weight,
+	    .limit = element->limit,
+	    .reserve = element->reserve};
 	snprintf(backend->name, sizeof(backend->name), "%s", name);
 	snprintf(backend->host, sizeof(backend->host), "%s", element->host);
 	keep(service, element);
@@ -167,12 +178,15 @@ static void read_sink(struct service *service, const struct element *element)
 
 	if (backend == NULL)
 		return;
-	*backend = (struct backend){.kind = BACKEND_SINK, .state_index = -1};
+	*backend = (struct backend){.kind = BACKEND_SINK,
+	    .state_index = -1,
+	    .weight = element->weight,
+	    .reserve = element->reserve};
 	snprintf(backend->name, sizeof(backend->name), "%s", element->text);
 	keep(service, element);
 }
 
-static void read_element(struct service *service, struct element *element)
+static void read_address(struct service *service, struct element *element)
 {
 	if (strlen(element->text) > NAME_LEN_MAX)
 		complain(element, "it is too long");
@@ -186,6 +200,85 @@ static void read_element(struct service *service, struct element *element)
 		complain(element, "it is of no known kind");
 }
 
+static bool read_number(const char *text, unsigned long maximum, uint32_t *out)
+{
+	unsigned long number;
+	char *end;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (errno != 0 || *end != '\0' || number > maximum)
+		return false;
+	*out = (uint32_t)number;
+	return true;
+}
+
+static bool read_yes_no(const char *text, bool *out)
+{
+	*out = strcmp(text, "yes") == 0;
+	return *out || strcmp(text, "no") == 0;
+}
+
+/* "weight=3" */
+static bool read_attribute(struct element *element, const char *text)
+{
+	uint32_t number;
+
+	if (strncmp(text, "weight=", 7) == 0) {
+		if (!read_number(text + 7, BACKEND_WEIGHT_MAX, &number) ||
+		    number == 0)
+			return false;
+		element->weight = (uint16_t)number;
+		return true;
+	}
+	if (strncmp(text, "limit=", 6) == 0)
+		return read_number(
+		    text + 6, BACKEND_LIMIT_MAX, &element->limit);
+	if (strncmp(text, "reserve=", 8) == 0)
+		return read_yes_no(text + 8, &element->reserve);
+	return false;
+}
+
+static bool read_attributes(struct element *element, const char *cursor)
+{
+	const char *word;
+	char text[64];
+	size_t len;
+
+	while (settings_list_next(&cursor, &word, &len)) {
+		snprintf(text, sizeof(text), "%.*s", (int)len, word);
+		if (len < sizeof(text) && read_attribute(element, text))
+			continue;
+		report_add(element->report, REPORT_ERROR, element->place,
+		    "proxy_backend: %s: \"%.*s\" must be " ATTRIBUTES,
+		    element->text, (int)len, word);
+		return false;
+	}
+	return true;
+}
+
+/* An address, or a group of one and its attributes. */
+static void read_element(
+    struct service *service, struct element *element, const char *text)
+{
+	const char *cursor = text;
+	const char *word;
+	char address[ELEMENT_SIZE];
+	size_t len;
+
+	if (!settings_list_next(&cursor, &word, &len))
+		return;
+	snprintf(address, sizeof(address), "%.*s", (int)len, word);
+	element->text = address;
+	element->weight = 1;
+	element->limit = 0;
+	element->reserve = false;
+	if (read_attributes(element, cursor))
+		read_address(service, element);
+}
+
 void backend_list_read(struct service *service, struct report *report)
 {
 	const struct settings *settings = service->settings;
@@ -194,13 +287,12 @@ void backend_list_read(struct service *service, struct report *report)
 	    .place = settings_place(settings, "proxy_backend"),
 	    .report = report};
 	const char *word;
-	char text[512];
+	char text[ELEMENT_SIZE];
 	size_t len;
 
 	while (settings_list_next(&cursor, &word, &len)) {
 		snprintf(text, sizeof(text), "%.*s", (int)len, word);
-		element.text = text;
 		element.host = "";
-		read_element(service, &element);
+		read_element(service, &element, text);
 	}
 }

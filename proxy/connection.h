@@ -20,6 +20,7 @@
 enum connection_queue {
 	CONNECTION_FOR_HANDSHAKE, /* its turn to do arithmetic */
 	CONNECTION_FOR_BUFFER,	  /* a buffer to come back */
+	CONNECTION_FOR_PLACE,	  /* a backend that is not full */
 	CONNECTION_FOR_RING,	  /* room in the submission queue, or a receive
 				   * buffer */
 	CONNECTION_QUEUE_COUNT

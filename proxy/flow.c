@@ -11,6 +11,7 @@
 #include "proxy/flow_edh.h"
 #include "proxy/flow_internal.h"
 #include "proxy/flow_metrics.h"
+#include "proxy/flow_pool.h"
 #include "proxy/flow_upstream.h"
 #include "proxy/session_log.h"
 #include "smtp/gate.h"
@@ -47,6 +48,7 @@ static bool must_linger(const struct flow *flow)
 	case CLOSE_BACKEND_MALFORMED:
 	case CLOSE_BACKEND_UNEXPECTED:
 	case CLOSE_BACKEND_UNAVAILABLE:
+	case CLOSE_BACKENDS_BUSY:
 	case CLOSE_NO_BACKEND:
 	case CLOSE_SESSION_LIMIT:
 	case CLOSE_PROXY_HEADER:
@@ -117,7 +119,7 @@ static bool may_be_stopped(const struct flow *flow)
 		       !flow->relay.in_transaction &&
 		       flow->client.held_len == 0;
 	case FLOW_BACKEND_OPENING:
-		return flow->is_probe;
+		return flow->is_probe || flow->waits_for_place;
 	case FLOW_DRAIN:
 	case FLOW_LINGER:
 	case FLOW_CLOSED:
@@ -352,6 +354,8 @@ void flow_backend_closed(struct flow *flow, struct flow_environment *env)
 {
 	leg_finish(&flow->backend, &env->buffers);
 	flow->backend_state = FLOW_BACKEND_NONE;
+	if (!flow->backend_tls.is_retry)
+		flow_pool_leave(flow, env);
 	if (flow->state == FLOW_BACKEND_OPENING)
 		flow_open_backend(flow, env);
 	flow_settle(flow, env);
@@ -391,7 +395,10 @@ void flow_timed_out(struct flow *flow, struct flow_environment *env)
 		flow_handshake_timed_out(flow, env);
 		break;
 	case FLOW_BACKEND_OPENING:
-		flow_backend_lost(flow, env, true);
+		if (flow->waits_for_place)
+			flow_pool_refuse(flow, env);
+		else
+			flow_backend_lost(flow, env, true);
 		break;
 	case FLOW_RELAY:
 		if (flow_waits_for_backend(flow))
@@ -411,12 +418,15 @@ void flow_timed_out(struct flow *flow, struct flow_environment *env)
 
 void flow_go_on(struct flow *flow, struct flow_environment *env)
 {
+	if (flow->waits_for_place)
+		flow_open_backend(flow, env);
 	flow_settle(flow, env);
 }
 
 void flow_finish(struct flow *flow, struct flow_environment *env)
 {
 	assert(flow->state == FLOW_CLOSED);
+	flow_pool_leave(flow, env);
 	if (flow->is_probe) {
 		flow_finish_probe(flow, env);
 	} else {

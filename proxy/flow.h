@@ -14,6 +14,8 @@
 #include <sys/socket.h>
 #include <netinet/in.h>
 
+#include "proxy/backend_breaker.h"
+#include "proxy/backend_choice.h"
 #include "proxy/buffer.h"
 #include "proxy/client_name.h"
 #include "proxy/close_reason.h"
@@ -59,7 +61,8 @@ enum flow_want {
 	FLOW_WANT_BACKEND_RECV = 1 << 6,
 	FLOW_WANT_BACKEND_SEND = 1 << 7,
 	FLOW_WANT_BACKEND_CLOSE = 1 << 8, /* then flow_backend_closed */
-	FLOW_WANT_NAME = 1 << 9, /* the client's, of DNS: then flow_named */
+	FLOW_WANT_NAME = 1 << 9,   /* the client's, of DNS: then flow_named */
+	FLOW_WANT_PLACE = 1 << 10, /* flow_go_on when a backend may have one */
 };
 
 enum flow_backend_state {
@@ -123,6 +126,17 @@ struct flow_backend_tls {
 	const char *protocol; /* static: "TLSv1.3"; NULL: in clear */
 };
 
+/* The backends of a listener, in this worker. */
+struct flow_pool {
+	struct backend_rota rota;
+	uint32_t waiting; /* sessions, for a place */
+};
+
+struct flow_pools {
+	struct flow_pool *of_service; /* one for each */
+	struct breaker *breakers;     /* by state_index of the backend */
+};
+
 /* What all flows of a worker share. */
 struct flow_environment {
 	const struct services *services;
@@ -139,8 +153,9 @@ struct flow_environment {
 	int64_t now_us; /* likewise; for measuring alone */
 	int64_t now_s;	/* of the day, since 1970; likewise */
 	uint32_t session_serial;
-	uint32_t backend_serial; /* round robin */
-	bool stopping;		 /* sessions end where that does no harm */
+	struct flow_pools pools;
+	bool place_is_free; /* at some backend, since this was cleared */
+	bool stopping;	    /* sessions end where that does no harm */
 };
 
 struct flow_claims; /* proxy/flow_upstream.h */
@@ -170,11 +185,14 @@ struct flow {
 	uint8_t backend_index;	 /* in service->backends */
 	uint32_t backends_tried; /* bit i */
 	bool is_probe;
-	bool name_pending;  /* who it is in DNS is not known yet */
-	bool header_due;    /* the PROXY header is to be written */
-	bool handed_over;   /* the backend knows who the client is */
-	bool client_waits;  /* its kept input cannot go on as things are */
-	bool backend_waits; /* likewise */
+	bool name_pending;    /* who it is in DNS is not known yet */
+	bool has_place;	      /* counted at the backend, until it is closed */
+	bool waits_for_place; /* in BACKEND_OPENING, before one is chosen */
+	bool is_trial;	      /* of the backend's circuit breaker */
+	bool header_due;      /* the PROXY header is to be written */
+	bool handed_over;     /* the backend knows who the client is */
+	bool client_waits;    /* its kept input cannot go on as things are */
+	bool backend_waits;   /* likewise */
 	bool needs_buffer;
 	bool greeting_due;
 	bool shutdown_done;

@@ -9,38 +9,11 @@
 #include "proxy/flow_handover.h"
 #include "proxy/flow_internal.h"
 #include "proxy/flow_metrics.h"
+#include "proxy/flow_pool.h"
 #include "proxy/session_log.h"
 #include "proxy/usdt.h"
 
 #define SINK_CHUNK_SIZE 8192
-
-static bool was_tried(const struct flow *flow, size_t index)
-{
-	return (flow->backends_tried >> index & 1) != 0;
-}
-
-/* Round robin over those that the health check reaches; when it reaches none,
- * over all: its last word may be old. -1: all were tried. */
-static int choose(const struct flow *flow, struct flow_environment *env)
-{
-	const struct service *service = flow->service;
-	size_t count = service->backend_count;
-	uint32_t start = env->backend_serial++;
-
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < count; i++) {
-			size_t index = (start + i) % count;
-
-			if (was_tried(flow, index))
-				continue;
-			if (pass == 1 ||
-			    offers_backend_up(
-				&service->backends[index], env->state))
-				return (int)index;
-		}
-	}
-	return -1;
-}
 
 static void no_backend(struct flow *flow, struct flow_environment *env)
 {
@@ -104,18 +77,23 @@ void flow_open_backend(struct flow *flow, struct flow_environment *env)
 		return;
 	}
 	index = flow->backend_tls.is_retry ? flow->backend_index
-					   : choose(flow, env);
+					   : flow_pool_choose(flow, env);
 	flow->backend_tls.is_retry = false;
-	if (index < 0)
-		no_backend(flow, env);
-	else
+	if (index >= 0)
 		connect_to(flow, env, (size_t)index);
+	else if (index == BACKEND_CHOICE_NONE)
+		no_backend(flow, env);
+	else if (!flow_pool_wait(flow, env))
+		flow_pool_refuse(flow, env);
 }
 
 void flow_drop_backend(struct flow *flow, struct flow_environment *env)
 {
 	bool was_connected = flow->backend_state == FLOW_BACKEND_CONNECTED;
 
+	flow_pool_stop_waiting(flow, env);
+	if (!flow->backend_tls.is_retry)
+		flow_pool_abandoned(flow, env);
 	if (flow->backend_state == FLOW_BACKEND_NONE ||
 	    flow->backend_state == FLOW_BACKEND_DROPPED)
 		return;
@@ -147,6 +125,7 @@ void flow_try_next_backend(struct flow *flow, struct flow_environment *env,
 	if (!flow->is_probe || is_news(flow, env))
 		session_log_backend(flow, env, why);
 	flow_count_backend_failed(flow, env, phase);
+	flow_pool_failed(flow, env, phase);
 	flow_drop_backend(flow, env);
 	if (flow->is_probe)
 		flow_end(flow, env, CLOSE_PROBE_FAILED);

@@ -115,7 +115,11 @@ size_t flow_opening_input(struct flow *flow, struct flow_environment *env,
 /* TLS is up: goes on with what is said then. */
 void flow_opening_secured(struct flow *flow, struct flow_environment *env);
 
-/* Publishes and counts what a health check found. */
+/* What a health check found; NULL: the backend was not reached. */
+void flow_publish_probe(struct flow *flow, struct flow_environment *env,
+    const struct smtp_ehlo *ehlo);
+
+/* Publishes that one came to nothing, and counts it. */
 void flow_finish_probe(struct flow *flow, struct flow_environment *env);
 
 /* The backend's stream ended or broke, or its answer did not come in time. */

@@ -8,6 +8,7 @@
 #include "proxy/flow_handover.h"
 #include "proxy/flow_internal.h"
 #include "proxy/flow_metrics.h"
+#include "proxy/flow_pool.h"
 #include "proxy/session_log.h"
 #include "proxy/session_log_backend.h"
 #include "proxy/usdt.h"
@@ -94,13 +95,6 @@ static bool keeps_offer(struct flow *flow, struct flow_environment *env,
 	return false;
 }
 
-static void publish_probe(struct flow *flow, struct flow_environment *env,
-    const struct smtp_ehlo *ehlo)
-{
-	state_backend_publish(
-	    &env->state->backends[flow_backend(flow)->state_index], ehlo);
-}
-
 static bool takes_xclient(const struct smtp_ehlo *ehlo)
 {
 	return (ehlo->xclient >> SMTP_ATTRIBUTE_ADDR & 1) != 0;
@@ -125,16 +119,6 @@ static void look_for_xclient(const struct flow *flow,
 	session_log_backend(flow, env, what);
 }
 
-void flow_finish_probe(struct flow *flow, struct flow_environment *env)
-{
-	bool done = flow->reason == CLOSE_PROBE_DONE;
-
-	if (!done && flow->reason != CLOSE_STOPPED)
-		publish_probe(flow, env, NULL);
-	flow_count_backend(
-	    flow, env, done ? METRIC_probes_done : METRIC_probes_failed, 1);
-}
-
 static void ready(struct flow *flow, struct flow_environment *env,
     const struct smtp_ehlo *ehlo)
 {
@@ -142,6 +126,7 @@ static void ready(struct flow *flow, struct flow_environment *env,
 		flow_end(flow, env, CLOSE_PROBE_DONE);
 		return;
 	}
+	flow_pool_opened(flow, env);
 	if (flow->opening.identified)
 		flow->handed_over = true;
 	smtp_relay_init(&flow->relay, ehlo);
@@ -262,7 +247,7 @@ size_t flow_opening_input(struct flow *flow, struct flow_environment *env,
 	if (flow->is_probe && step.ehlo_read &&
 	    flow->opening.state == SMTP_OPENING_EXPECT_QUIT_REPLY) {
 		look_for_xclient(flow, env, &step.ehlo);
-		publish_probe(flow, env, &step.ehlo);
+		flow_publish_probe(flow, env, &step.ehlo);
 	}
 	if (!flow->is_probe && step.ehlo_read && !step.ehlo_is_ours &&
 	    !keeps_offer(flow, env, &step.ehlo))

@@ -46,8 +46,10 @@ static int64_t opening_limit_ms(const struct flow *flow)
 	else if (flow->backend_state == FLOW_BACKEND_CONNECTED)
 		limit_s = settings->smtp_helo_timeout_s;
 
-	if (flow->is_probe && settings->proxy_backend_probe_timeout_s < limit_s)
+	if (flow->is_probe)
 		limit_s = settings->proxy_backend_probe_timeout_s;
+	else if (flow->waits_for_place)
+		limit_s = settings->proxy_backend_queue_timeout_s;
 	return limit_s * 1000;
 }
 
@@ -85,6 +87,9 @@ static int64_t limit_ms(const struct flow *flow)
 
 void flow_restart_limit(struct flow *flow)
 {
+	/* A health check has one limit from its begin to its end. */
+	if (flow->is_probe && flow->limit.serial != 0)
+		return;
 	flow->limit.serial++;
 	flow->limit.earned_ms = 0;
 	flow->limit.for_backend = flow_waits_for_backend(flow);
@@ -166,5 +171,7 @@ unsigned flow_wants(const struct flow *flow)
 		wants |= FLOW_WANT_BUFFER;
 	if (flow->name_pending)
 		wants |= FLOW_WANT_NAME;
+	if (flow->waits_for_place)
+		wants |= FLOW_WANT_PLACE;
 	return wants;
 }

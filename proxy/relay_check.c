@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "proxy/flow.h"
+#include "proxy/flow_pool.h"
 #include "smtp/reply.h"
 
 #define BUFFER_COUNT 4
@@ -111,6 +111,7 @@ static bool make_environment(
 	env->block = state_block_claim(env->state, STATE_WORKER, 1, 0);
 	return env->block != NULL &&
 	       buffer_pool_init(&env->buffers, BUFFER_COUNT) &&
+	       flow_pools_init(&env->pools, &trial->services) &&
 	       offers_init(&env->offers, &trial->services);
 }
 
@@ -119,6 +120,7 @@ static void finish(struct trial *trial)
 	struct flow_environment *env = &trial->env;
 
 	offers_finish(&env->offers);
+	flow_pools_finish(&env->pools);
 	buffer_pool_finish(&env->buffers);
 	free(env->client_scratch);
 	free(env->backend_scratch);

@@ -22,6 +22,9 @@
 #define SERVICE_BACKENDS_MAX  32
 #define SERVICE_ADDRESSES_MAX 8
 
+#define BACKEND_WEIGHT_MAX 100
+#define BACKEND_LIMIT_MAX  1000000
+
 enum backend_kind { BACKEND_SOCKET, BACKEND_SINK };
 
 enum backend_tls_level {
@@ -51,6 +54,9 @@ struct backend {
 	struct sockaddr_storage address;
 	socklen_t address_len;
 	int state_index; /* in state->backends; set by the master */
+	uint16_t weight; /* 1 to BACKEND_WEIGHT_MAX */
+	uint32_t limit;	 /* sessions at once, over all workers; 0: none */
+	bool reserve;	 /* for when all others are down */
 };
 
 /* An address that a listener binds. A line of master.cf can have several

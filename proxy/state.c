@@ -83,6 +83,8 @@ static void copy_cells(
 {
 	memcpy(copy_out->name, backend->name, sizeof(copy_out->name));
 	copy_out->probes = backend->probes;
+	copy_out->streak = backend->streak;
+	copy_out->risen_ms = backend->risen_ms;
 	copy_out->ever_reached = backend->ever_reached;
 	copy_out->up = backend->up;
 	copy_out->ehlo = backend->ehlo;
@@ -350,6 +352,8 @@ void state_backend_release(struct state *state, int index)
 	atomic_thread_fence(memory_order_release);
 	memset(backend->name, 0, sizeof(backend->name));
 	backend->probes = 0;
+	backend->streak = 0;
+	backend->risen_ms = 0;
 	backend->ever_reached = false;
 	backend->up = false;
 	memset(&backend->ehlo, 0, sizeof(backend->ehlo));
@@ -395,8 +399,29 @@ void state_backend_read(
 	memset(copy_out, 0, sizeof(*copy_out));
 }
 
+/* One probe may err, so it takes a run of them; but for the first, which is all
+ * that is known. */
+static void count_probe(
+    struct state_backend *backend, const struct state_probe *probe)
+{
+	bool well = probe->ehlo != NULL;
+
+	if (backend->probes++ == 0) {
+		backend->up = well;
+		return;
+	}
+	backend->streak = well == backend->up ? 0 : backend->streak + 1;
+	if (backend->streak == 0 ||
+	    backend->streak < (well ? probe->rise : probe->fall))
+		return;
+	backend->streak = 0;
+	backend->up = well;
+	if (well)
+		backend->risen_ms = probe->now_ms;
+}
+
 void state_backend_publish(
-    struct state_backend *backend, const struct smtp_ehlo *ehlo)
+    struct state_backend *backend, const struct state_probe *probe)
 {
 	uint32_t sequence =
 	    atomic_load_explicit(&backend->sequence, memory_order_relaxed);
@@ -405,11 +430,10 @@ void state_backend_publish(
 	atomic_store_explicit(
 	    &backend->sequence, sequence + 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
-	backend->probes++;
-	backend->up = ehlo != NULL;
-	if (ehlo != NULL) {
+	count_probe(backend, probe);
+	if (probe->ehlo != NULL) {
 		backend->ever_reached = true;
-		backend->ehlo = *ehlo;
+		backend->ehlo = *probe->ehlo;
 	}
 	atomic_store_explicit(
 	    &backend->sequence, sequence + 2, memory_order_release);

@@ -90,6 +90,9 @@ struct state_backend {
 	char
 	    name[STATE_NAME_SIZE]; /* "inet:127.0.0.1:25"; "" is a free entry */
 	uint32_t probes;	   /* that have ended, in whatever way */
+	uint32_t streak;  /* of the last ones, those that spoke against `up` */
+	int64_t risen_ms; /* CLOCK_MONOTONIC: when it last came up again, having
+			   * been down; 0: never */
 	bool ever_reached;
 	bool up;
 	struct smtp_ehlo ehlo; /* valid if ever_reached */
@@ -162,9 +165,16 @@ void state_backends_mend(struct state *state);
 void state_backend_read(
     const struct state_backend *backend, struct state_backend *copy_out);
 
-/* Control: publishes what a probe found. ehlo NULL: it was not reached. */
+/* What a probe found, and how many in a row it takes to change `up`. */
+struct state_probe {
+	const struct smtp_ehlo *ehlo; /* NULL: it was not reached */
+	uint32_t rise, fall;
+	int64_t now_ms;
+};
+
+/* Control: publishes it. */
 void state_backend_publish(
-    struct state_backend *backend, const struct smtp_ehlo *ehlo);
+    struct state_backend *backend, const struct state_probe *probe);
 
 /* Likewise for the listener of that name, but for control and health. */
 int state_listener_claim(struct state *state, const char *name);

@@ -41,8 +41,9 @@ static void print_block(FILE *out, const struct state_block *block)
 	}
 }
 
-static void print_backend(FILE *out, const struct state_backend *backend)
+static void print_backend(FILE *out, const struct state *state, size_t index)
 {
+	const struct state_backend *backend = &state->backends[index];
 	struct state_backend seen;
 
 	state_backend_read(backend, &seen);
@@ -52,6 +53,9 @@ static void print_backend(FILE *out, const struct state_backend *backend)
 	    seen.probes == 0 ? "unknown"
 	    : seen.up	     ? "up"
 			     : "down");
+	fprintf(out, " sessions %" PRIu64 " breakers_open %" PRIu64,
+	    state_cell_total(state, METRIC_CELL_backend_places_taken + index),
+	    state_cell_total(state, METRIC_CELL_backend_breakers_open + index));
 	for (int i = 0; i < SMTP_KEYWORD_COUNT && seen.ever_reached; i++)
 		if (smtp_ehlo_has(&seen.ehlo, (enum smtp_keyword)i))
 			fprintf(out, " %s",
@@ -95,6 +99,6 @@ void status_print(FILE *out, pid_t master, const struct state *state)
 	for (uint32_t i = 0; i < count && i < STATE_BLOCKS_MAX; i++)
 		print_block(out, &state->blocks[i]);
 	for (size_t i = 0; i < STATE_BACKENDS_MAX; i++)
-		print_backend(out, &state->backends[i]);
+		print_backend(out, state, i);
 	print_counters(out, state);
 }

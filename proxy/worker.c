@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proxy/flow_pool.h"
 #include "proxy/sandbox.h"
 #include "proxy/session_log.h"
 #include "proxy/worker_internal.h"
@@ -15,6 +16,9 @@
 #define REFUSAL_SLOTS 64
 /* How long a listener that is no more wanted is still emptied. */
 #define LEAVE_MS 2000
+/* How often those that wait for a place at a backend look whether another
+ * worker gave one back. */
+#define PLACES_RETRY_MS 100
 /* How often a full log is tried again. */
 #define LOG_RETRY_MS 200
 
@@ -167,7 +171,7 @@ static void run_queue(struct worker *worker, enum connection_queue queue)
 		struct connection *connection =
 		    connection_dequeue(&worker->connections, queue);
 
-		if (queue == CONNECTION_FOR_BUFFER &&
+		if (queue != CONNECTION_FOR_RING &&
 		    connection->flow.state != FLOW_CLOSED)
 			flow_go_on(&connection->flow, &worker->env);
 		worker_advance(worker, connection);
@@ -192,6 +196,19 @@ static void run_buffer_queue(struct worker *worker)
 	    queue->count < waiting || free_now > free_before ? 0 : free_now;
 }
 
+/* In the order in which they came. */
+static void run_place_queue(struct worker *worker)
+{
+	bool is_due = worker->env.now_ms >= worker->places_next_ms;
+
+	if (worker->connections.queues[CONNECTION_FOR_PLACE].count == 0 ||
+	    (!worker->env.place_is_free && !is_due))
+		return;
+	worker->env.place_is_free = false;
+	worker->places_next_ms = worker->env.now_ms + PLACES_RETRY_MS;
+	run_queue(worker, CONNECTION_FOR_PLACE);
+}
+
 static void earlier(int64_t *at_ms, int64_t other_ms)
 {
 	if (other_ms < *at_ms)
@@ -211,6 +228,10 @@ static int64_t wait_ms(const struct worker *worker, bool log_is_full)
 	if (queues[CONNECTION_FOR_BUFFER].count > 0 &&
 	    worker->env.buffers.free_count > worker->buffers_of_no_use)
 		return 0;
+	if (queues[CONNECTION_FOR_PLACE].count > 0)
+		earlier(&at_ms, worker->env.place_is_free
+				    ? now_ms
+				    : worker->places_next_ms);
 	earlier(&at_ms, worker_probe_next_ms(worker));
 	earlier(&at_ms, worker_http_next_ms(worker));
 	earlier(&at_ms, worker_names_next_ms(worker));
@@ -240,6 +261,7 @@ static void turn(struct worker *worker)
 	run_deadlines(worker);
 	run_buffer_queue(worker);
 	run_queue(worker, CONNECTION_FOR_RING);
+	run_place_queue(worker);
 	run_handshakes(worker);
 	worker_probe_start_due(worker);
 	worker_http_run(worker);
@@ -329,6 +351,7 @@ static bool init_environment(struct worker *worker)
 	       worker->env.client_scratch != NULL &&
 	       worker->env.backend_scratch != NULL &&
 	       offers_init(&worker->env.offers, options->services) &&
+	       flow_pools_init(&worker->env.pools, options->services) &&
 	       buffer_pool_init(&worker->env.buffers,
 		   (uint32_t)worker->settings->proxy_buffer_count);
 }
@@ -390,6 +413,7 @@ static void finish(struct worker *worker)
 	deadlines_finish(&worker->deadlines);
 	buffer_pool_finish(&worker->env.buffers);
 	offers_finish(&worker->env.offers);
+	flow_pools_finish(&worker->env.pools);
 	free(worker->env.edh_accounts);
 	free(worker->env.client_scratch);
 	free(worker->env.backend_scratch);

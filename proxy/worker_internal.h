@@ -54,6 +54,7 @@ struct worker {
 	struct deadlines deadlines;
 	/* So many free buffers did not help those who wait for some. */
 	uint32_t buffers_of_no_use;
+	int64_t places_next_ms; /* when other workers' places are looked at */
 	struct acceptor acceptors[STATE_LISTENERS_MAX];
 	uint32_t session_limit;
 	struct worker_command command; /* the kernel writes to it */

@@ -258,6 +258,9 @@ void worker_advance(struct worker *worker, struct connection *connection)
 	if ((wants & FLOW_WANT_BUFFER) != 0)
 		connection_enqueue(
 		    &worker->connections, CONNECTION_FOR_BUFFER, connection);
+	if ((wants & FLOW_WANT_PLACE) != 0)
+		connection_enqueue(
+		    &worker->connections, CONNECTION_FOR_PLACE, connection);
 	if (!arm(worker, connection, wants & ~connection->armed))
 		connection_enqueue(
 		    &worker->connections, CONNECTION_FOR_RING, connection);

@@ -242,7 +242,8 @@ Test(exposition, what_is_computed_is_there)
 	struct smtp_ehlo ehlo = {0};
 
 	atomic_store(&state->worker_restarts, 2);
-	state_backend_publish(&state->backends[index], &ehlo);
+	state_backend_publish(&state->backends[index],
+	    &(struct state_probe){.ehlo = &ehlo, .rise = 1, .fall = 1});
 	atomic_store(&first->pid, 100);
 	make_page(EXPOSITION_TEXT);
 	cr_assert_not_null(strstr(page, "\npostern_worker_restarts_total 2\n"));
@@ -252,7 +253,8 @@ Test(exposition, what_is_computed_is_there)
 	cr_assert_not_null(
 	    strstr(page, "\npostern_build_info{version=\"" POSTERN_VERSION
 			 "\",openssl=\"OpenSSL 3.0\",liburing=\"2.3\"} 1\n"));
-	state_backend_publish(&state->backends[index], NULL);
+	state_backend_publish(&state->backends[index],
+	    &(struct state_probe){.rise = 1, .fall = 1});
 	make_page(EXPOSITION_TEXT);
 	cr_assert_not_null(strstr(
 	    page, "\npostern_backend_up{backend=\"inet:127.0.0.1:25\"} 0\n"));

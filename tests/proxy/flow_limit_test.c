@@ -585,7 +585,8 @@ Test(flow_limit, a_health_check_tells_what_a_backend_offers)
 	cr_assert_eq(seen()->probes, probes + 1);
 	cr_assert_eq(counted(METRIC_probes_done), 1);
 	cr_assert_eq(counted(METRIC_sessions_accepted), 0);
-	cr_assert_str_eq(logged(), "");
+	cr_assert_eq(logged_times("postern/worker["), 1, "%s", logged());
+	cr_assert_eq(logged_times("EHLO now offers -PIPELINING"), 1);
 }
 
 static void quits_by_closing(void)
@@ -665,7 +666,10 @@ Test(flow_limit, a_health_check_that_fails_says_so_once)
 			cr_assert_not(seen()->up);
 			cr_assert(seen()->ever_reached, "it was, before");
 		}
-		cr_assert_eq(logged_times("warning: backend inet:second: "), 1);
+		/* Why, and that it is. */
+		cr_assert_eq(logged_times("warning: backend inet:second: "), 2);
+		cr_assert_eq(
+		    logged_times("warning: backend inet:second: is down: "), 1);
 		cr_assert_eq(counted(METRIC_probes_failed), 2);
 		harness_again();
 	}

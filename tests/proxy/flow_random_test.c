@@ -308,6 +308,7 @@ static void complete(enum flow_want want)
 	case FLOW_WANT_BUFFER:
 	case FLOW_WANT_BACKEND_CLOSE:
 	case FLOW_WANT_NAME:
+	case FLOW_WANT_PLACE:
 		return;
 	}
 }

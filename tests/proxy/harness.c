@@ -13,6 +13,7 @@
 #include <openssl/ssl.h>
 
 #include "conf/loglevel.h"
+#include "proxy/flow_pool.h"
 #include "smtp/ehlo.h"
 #include "tests/tls/fixture.h"
 
@@ -69,6 +70,11 @@ static void make_settings(void)
 	    .proxy_backend_reply_timeout_s = 600,
 	    .proxy_backend_probe_timeout_s = 10,
 	    .smtpd_min_data_rate = 500,
+	    .proxy_backend_balance = SETTINGS_BALANCE_ROUND_ROBIN,
+	    .proxy_backend_queue_limit = 1,
+	    .proxy_backend_queue_timeout_s = 20,
+	    .proxy_backend_probe_rise = 1,
+	    .proxy_backend_probe_fall = 1,
 	};
 	listener.settings = &settings;
 }
@@ -82,6 +88,7 @@ static void make_backends(struct service *service)
 		struct backend *backend = &service->backends[i];
 
 		backend->kind = BACKEND_SOCKET;
+		backend->weight = 1;
 		backend->state_index = state_backend_claim(env.state, names[i]);
 		cr_assert_geq(backend->state_index, 0);
 		snprintf(backend->name, sizeof(backend->name), "%s", names[i]);
@@ -126,8 +133,8 @@ static void make_house(void)
 	make_service(HARNESS_CLEAR, SMTP_TLS_NONE);
 	make_service(HARNESS_SINK, SMTP_TLS_MAY);
 	sink->backend_count = 1;
-	sink->backends[0] =
-	    (struct backend){.kind = BACKEND_SINK, .name = "builtin:sink"};
+	sink->backends[0] = (struct backend){
+	    .kind = BACKEND_SINK, .name = "builtin:sink", .weight = 1};
 	harness_probe_found(FIRST, HARNESS_BACKEND_EHLO);
 	harness_probe_found(SECOND, HARNESS_BACKEND_EHLO);
 }
@@ -166,6 +173,7 @@ static void make_environment(void)
 	cr_assert_not_null(env.block);
 	cr_assert(buffer_pool_init(&env.buffers, BUFFER_COUNT));
 	cr_assert(offers_init(&env.offers, &house));
+	cr_assert(flow_pools_init(&env.pools, &house));
 }
 
 void harness_init(void)
@@ -188,7 +196,7 @@ static void empty_stream(struct stream *stream)
 	stream->bytes[0] = '\0';
 }
 
-void harness_again(void)
+void harness_next(void)
 {
 	cr_assert(finished);
 	cr_assert_eq(buffer_pool_in_use(&env.buffers), 0);
@@ -201,14 +209,20 @@ void harness_again(void)
 	empty_stream(&backend_heard);
 	client_told = 0;
 	backend_told = 0;
-	env.backend_serial = 0;
+	cr_assert(log_flush(env.log));
+	cr_assert_eq(truncate(log_path, 0), 0);
+}
+
+void harness_again(void)
+{
+	harness_next();
+	flow_pools_finish(&env.pools);
+	cr_assert(flow_pools_init(&env.pools, &house));
 	memset(env.block->cells, 0, sizeof(env.block->cells));
 	memset(env.block->rows, 0, sizeof(env.block->rows));
 	atomic_store(&env.block->row_count, 0);
 	harness_probe_found(FIRST, HARNESS_BACKEND_EHLO);
 	harness_probe_found(SECOND, HARNESS_BACKEND_EHLO);
-	cr_assert(log_flush(env.log));
-	cr_assert_eq(truncate(log_path, 0), 0);
 }
 
 void harness_fini(void)
@@ -223,6 +237,7 @@ void harness_fini(void)
 	SSL_CTX_free(client_ctx);
 	buffer_pool_finish(&env.buffers);
 	offers_finish(&env.offers);
+	flow_pools_finish(&env.pools);
 	log_destroy(&env.log);
 	free(env.client_scratch);
 	free(env.backend_scratch);
@@ -243,10 +258,15 @@ static struct state_backend *cells_of(int backend)
 void harness_probe_found(int backend, const char *reply)
 {
 	struct smtp_ehlo ehlo;
+	const struct state_probe probe = {
+	    .ehlo = reply == NULL ? NULL : &ehlo,
+	    .rise = 1,
+	    .fall = 1,
+	};
 
 	if (reply != NULL)
 		smtp_ehlo_parse((const uint8_t *)reply, strlen(reply), &ehlo);
-	state_backend_publish(cells_of(backend), reply == NULL ? NULL : &ehlo);
+	state_backend_publish(cells_of(backend), &probe);
 }
 
 void harness_probe_never_found(int backend)

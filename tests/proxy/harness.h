@@ -63,6 +63,8 @@ void harness_fini(void);
 /* For a test that plays many sessions: as if nothing had been before, but for
  * what the test changed of settings and policies. */
 void harness_again(void);
+/* The next session of the same worker; the log begins anew. */
+void harness_next(void);
 
 /* What the health check found: the whole EHLO reply; NULL: it is down. */
 void harness_probe_found(int backend, const char *reply);

@@ -35,12 +35,19 @@ static void fini(void)
 
 TestSuite(offer, .init = init, .fini = fini);
 
+static void publish(int index, const struct smtp_ehlo *ehlo)
+{
+	const struct state_probe probe = {.ehlo = ehlo, .rise = 1, .fall = 1};
+
+	state_backend_publish(&state->backends[index], &probe);
+}
+
 static void found(int index, const char *reply)
 {
 	struct smtp_ehlo ehlo;
 
 	smtp_ehlo_parse((const uint8_t *)reply, strlen(reply), &ehlo);
-	state_backend_publish(&state->backends[index], &ehlo);
+	publish(index, &ehlo);
 }
 
 static const struct offer *get(size_t index)
@@ -91,7 +98,7 @@ Test(offer, it_follows_each_health_check)
 Test(offer, one_that_is_down_now_keeps_its_word)
 {
 	found(3, "250-a\r\n250 DSN\r\n");
-	state_backend_publish(&state->backends[3], NULL);
+	publish(3, NULL);
 	cr_assert(get(0)->reached);
 	cr_assert(offers_keyword(SMTP_KEYWORD_DSN));
 	cr_assert_not(offers_backend_up(&service[0].backends[0], state));

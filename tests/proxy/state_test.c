@@ -303,6 +303,13 @@ Test(state, a_backend_is_claimed_once)
 	cr_assert_eq(state_backend_claim(state, "one too many"), first);
 }
 
+static void publish(struct state_backend *backend, const struct smtp_ehlo *ehlo)
+{
+	const struct state_probe probe = {.ehlo = ehlo, .rise = 1, .fall = 1};
+
+	state_backend_publish(backend, &probe);
+}
+
 Test(state, publishing_keeps_what_was_learnt)
 {
 	int index = state_backend_claim(state, "inet:127.0.0.1:25");
@@ -318,13 +325,13 @@ Test(state, publishing_keeps_what_was_learnt)
 	state_backend_read(backend, &seen);
 	cr_assert_eq(seen.probes, 0);
 	cr_assert_not(seen.ever_reached);
-	state_backend_publish(backend, NULL);
+	publish(backend, NULL);
 	state_backend_read(backend, &seen);
 	cr_assert_eq(seen.probes, 1);
 	cr_assert_not(seen.up);
 	cr_assert_not(seen.ever_reached);
-	state_backend_publish(backend, &ehlo);
-	state_backend_publish(backend, NULL);
+	publish(backend, &ehlo);
+	publish(backend, NULL);
 	state_backend_read(backend, &seen);
 	cr_assert_eq(seen.probes, 3);
 	cr_assert_not(seen.up);
@@ -332,6 +339,48 @@ Test(state, publishing_keeps_what_was_learnt)
 	cr_assert_eq(seen.ehlo.keywords, 1u << SMTP_KEYWORD_SIZE);
 	cr_assert_str_eq(seen.ehlo.arguments, "1234");
 	cr_assert_str_eq(seen.name, "inet:127.0.0.1:25");
+}
+
+/* One probe may err. */
+Test(state, it_takes_a_run_of_probes_to_change_what_a_backend_is)
+{
+	struct state_backend *backend = &state->backends[0];
+	const struct smtp_ehlo ehlo = {.keywords = 1};
+	const struct {
+		bool well, is_up;
+		int64_t risen_ms;
+	} rows[] = {
+	    {true, true, 0}, /* the first decides alone */
+	    {false, true, 0},
+	    {false, true, 0},
+	    {true, true, 0}, /* two are no run of three */
+	    {false, true, 0},
+	    {false, true, 0},
+	    {false, false, 0},
+	    {true, false, 0},
+	    {false, false, 0},
+	    {true, false, 0},
+	    {true, true, 10},
+	    {true, true, 10},
+	    {false, true, 10},
+	    {false, true, 10},
+	    {false, false, 10},
+	    {true, false, 10},
+	    {true, true, 16},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct state_probe probe = {
+		    .ehlo = rows[i].well ? &ehlo : NULL,
+		    .rise = 2,
+		    .fall = 3,
+		    .now_ms = (int64_t)i,
+		};
+
+		state_backend_publish(backend, &probe);
+		cr_assert_eq(backend->up, rows[i].is_up, "row %zu", i);
+		cr_assert_eq(backend->risen_ms, rows[i].risen_ms, "row %zu", i);
+	}
 }
 
 Test(state, a_released_backend_is_a_new_one_to_its_readers)
@@ -342,7 +391,7 @@ Test(state, a_released_backend_is_a_new_one_to_its_readers)
 	struct state_backend before;
 	struct state_backend after;
 
-	state_backend_publish(backend, &ehlo);
+	publish(backend, &ehlo);
 	state_backend_read(backend, &before);
 	state_backend_release(state, index);
 	cr_assert_eq(state_backend_claim(state, "second"), index);
@@ -365,7 +414,7 @@ static void publish_for_ever(struct state_backend *backend)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (unsigned char value = 0;; value++) {
 		memset(&ehlo, value, sizeof(ehlo));
-		state_backend_publish(backend, &ehlo);
+		publish(backend, &ehlo);
 		if (value % 8 == 0)
 			nanosleep(&pause, NULL);
 	}
@@ -406,7 +455,7 @@ Test(state, a_writer_that_died_in_the_middle_is_mended)
 	struct smtp_ehlo ehlo = {.keywords = 5};
 	struct state_backend seen;
 
-	state_backend_publish(backend, &ehlo);
+	publish(backend, &ehlo);
 	atomic_fetch_add(&backend->sequence, 1);
 	backend->ehlo.keywords = 99;
 	/* Before: it comes to an end, and trusts nothing. */
@@ -416,7 +465,7 @@ Test(state, a_writer_that_died_in_the_middle_is_mended)
 	state_backend_read(backend, &seen);
 	cr_assert_not(seen.ever_reached);
 	cr_assert_eq(seen.probes, 1);
-	state_backend_publish(backend, &ehlo);
+	publish(backend, &ehlo);
 	state_backend_read(backend, &seen);
 	cr_assert(seen.ever_reached);
 	cr_assert_eq(seen.ehlo.keywords, 5);
