@@ -366,7 +366,10 @@ def test_half_close_in_tls(fronted, backend):
         except ssl.SSLWantReadError:
             pass
         client.send_raw(client.outgoing.read())
-        client.half_close()
+        try:
+            client.half_close()
+        except OSError:
+            pass  # a fast server has answered, and left
         assert client.reply().code == 250
         assert client.reply().code == 221
     assert backend.messages() == [b"text\r\n"]

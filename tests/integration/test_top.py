@@ -141,7 +141,8 @@ def test_on_a_terminal_of_80_by_24(open_sessions, terminal):
     screen.type("Escape")
     screen.wait_for("/ filter  2 of 2 sessions")
     screen.type("q")
-    ended = screen.wait_for("^ended 0")
+    screen.wait_for("^ended 0")
+    ended = screen.wait_for("noflsh")  # of stty, behind it
     assert re.search(r"(?<!-)\becho\b", ended)
     assert re.search(r"(?<!-)\bicanon\b", ended)
 
