@@ -25,16 +25,21 @@
 	"0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.ip6.arpa."
 
 #define CLASS_IN  1
-#define TYPE_A	  1
+#define TYPE_A	  RESOLVER_TYPE_A
 #define TYPE_PTR  12
-#define TYPE_AAAA 28
+#define TYPE_AAAA RESOLVER_TYPE_AAAA
 #define NO_ERROR  0
+#define SERV_FAIL 2
 #define NX_DOMAIN 3
 
 struct lookup {
 	TAILQ_ENTRY(lookup) link;
 	struct resolver *resolver;
 	struct resolver_question question;
+	/* Instead of it; NULL: it is a question. */
+	void (*query_done)(
+	    void *argument, const struct resolver_answer *answer);
+	void *query_argument;
 	struct client_name name; /* as far as it is known */
 	int64_t until_ms;
 	int async_id;
@@ -55,9 +60,16 @@ struct resolver {
 static const char *const own_zones[] = {"127.in-addr.arpa.", "test.",
     "invalid.", "localhost.", "home.arpa.", LOOPBACK_ZONE};
 
-static void finish(struct lookup *lookup, enum client_name_status status)
+static void put_away(struct lookup *lookup)
 {
 	struct resolver *resolver = lookup->resolver;
+
+	TAILQ_REMOVE(&resolver->open, lookup, link);
+	TAILQ_INSERT_HEAD(&resolver->unused, lookup, link);
+}
+
+static void finish(struct lookup *lookup, enum client_name_status status)
+{
 	struct resolver_question question = lookup->question;
 	struct client_name name = lookup->name;
 
@@ -67,13 +79,28 @@ static void finish(struct lookup *lookup, enum client_name_status status)
 	if (status == CLIENT_NAME_FAILED ||
 	    status == CLIENT_NAME_UNCONFIRMED_YET)
 		name.ttl_s = FAILED_TTL_S;
-	TAILQ_REMOVE(&resolver->open, lookup, link);
-	TAILQ_INSERT_HEAD(&resolver->unused, lookup, link);
+	put_away(lookup);
 	question.done(question.argument, &name);
 }
 
-static void fail(struct lookup *lookup)
+static void finish_query(
+    struct lookup *lookup, const struct resolver_answer *answer)
 {
+	put_away(lookup);
+	lookup->query_done(lookup->query_argument, answer);
+}
+
+static void fail(struct lookup *lookup, const char *why)
+{
+	const struct resolver_answer failed = {
+	    .ttl_s = FAILED_TTL_S,
+	    .why = why,
+	};
+
+	if (lookup->query_done != NULL) {
+		finish_query(lookup, &failed);
+		return;
+	}
 	finish(lookup, lookup->is_forward ? CLIENT_NAME_UNCONFIRMED_YET
 					  : CLIENT_NAME_FAILED);
 }
@@ -216,7 +243,7 @@ void resolver_destroy(struct resolver **resolver)
 	if (*resolver == NULL)
 		return;
 	while (!TAILQ_EMPTY(&(*resolver)->open))
-		fail(TAILQ_FIRST(&(*resolver)->open));
+		fail(TAILQ_FIRST(&(*resolver)->open), "the program ends");
 	if ((*resolver)->unbound != NULL)
 		ub_ctx_delete((*resolver)->unbound);
 	free(*resolver);
@@ -226,9 +253,11 @@ void resolver_destroy(struct resolver **resolver)
 static void send_question(struct lookup *lookup, const char *name, int type,
     ub_callback_type answered)
 {
-	if (ub_resolve_async(lookup->resolver->unbound, name, type, CLASS_IN,
-		lookup, answered, &lookup->async_id) != 0)
-		fail(lookup);
+	int error = ub_resolve_async(lookup->resolver->unbound, name, type,
+	    CLASS_IN, lookup, answered, &lookup->async_id);
+
+	if (error != 0)
+		fail(lookup, ub_strerror(error));
 }
 
 static void note_ttl(struct lookup *lookup, const struct ub_result *result)
@@ -261,20 +290,28 @@ static bool leads_back(
 	return false;
 }
 
-/* Whether it says that there is something, or that there is nothing. */
-static bool is_answer(int error, const struct ub_result *result)
+/* NULL when it says that there is something, or that there is nothing. */
+static const char *fault_of(int error, const struct ub_result *result)
 {
-	return error == 0 && !result->bogus &&
-	       (result->rcode == NO_ERROR || result->rcode == NX_DOMAIN);
+	if (error != 0)
+		return ub_strerror(error);
+	if (result->bogus)
+		return "the answer is bogus, says DNSSEC";
+	if (result->rcode == NO_ERROR || result->rcode == NX_DOMAIN)
+		return NULL;
+	return result->rcode == SERV_FAIL
+		   ? "no name server has an answer (SERVFAIL)"
+		   : "the name server refuses";
 }
 
 static void forward_answered(
     void *argument, int error, struct ub_result *result)
 {
 	struct lookup *lookup = argument;
+	const char *fault = fault_of(error, result);
 
-	if (!is_answer(error, result)) {
-		fail(lookup);
+	if (fault != NULL) {
+		fail(lookup, fault);
 	} else {
 		note_ttl(lookup, result);
 		finish(lookup, result->havedata && leads_back(lookup, result)
@@ -288,9 +325,10 @@ static void reverse_answered(
     void *argument, int error, struct ub_result *result)
 {
 	struct lookup *lookup = argument;
+	const char *fault = fault_of(error, result);
 
-	if (!is_answer(error, result)) {
-		fail(lookup);
+	if (fault != NULL) {
+		fail(lookup, fault);
 	} else if (!result->havedata || !take_name(lookup, result)) {
 		note_ttl(lookup, result);
 		finish(lookup, CLIENT_NAME_UNKNOWN);
@@ -304,25 +342,70 @@ static void reverse_answered(
 	ub_resolve_free(result);
 }
 
-bool resolver_ask(struct resolver *resolver,
-    const struct resolver_question *question, int64_t now_ms)
+static void query_answered(void *argument, int error, struct ub_result *result)
+{
+	struct lookup *lookup = argument;
+	const char *fault = fault_of(error, result);
+	struct resolver_answer answer = {.why = fault};
+
+	if (fault != NULL) {
+		fail(lookup, fault);
+	} else {
+		note_ttl(lookup, result);
+		answer.ttl_s = lookup->name.ttl_s;
+		answer.is_secure = result->secure;
+		answer.no_such_name = result->rcode == NX_DOMAIN;
+		answer.data = (const uint8_t *const *)result->data;
+		answer.len = result->len;
+		while (result->havedata && result->data[answer.count] != NULL)
+			answer.count++;
+		finish_query(lookup, &answer);
+	}
+	ub_resolve_free(result);
+}
+
+/* NULL when too many are open. */
+static struct lookup *begin(struct resolver *resolver, int64_t now_ms)
 {
 	struct lookup *lookup = TAILQ_FIRST(&resolver->unused);
-	char name[DNS_NAME_SIZE];
 
 	if (lookup == NULL)
-		return false;
+		return NULL;
 	TAILQ_REMOVE(&resolver->unused, lookup, link);
 	TAILQ_INSERT_TAIL(&resolver->open, lookup, link);
 	*lookup = (struct lookup){
 	    .link = lookup->link,
 	    .resolver = resolver,
-	    .question = *question,
 	    .name.ttl_s = UINT32_MAX,
 	    .until_ms = now_ms + RESOLVER_LIMIT_MS,
 	};
+	return lookup;
+}
+
+bool resolver_ask(struct resolver *resolver,
+    const struct resolver_question *question, int64_t now_ms)
+{
+	struct lookup *lookup = begin(resolver, now_ms);
+	char name[DNS_NAME_SIZE];
+
+	if (lookup == NULL)
+		return false;
+	lookup->question = *question;
 	dns_name_reverse(question->address.bytes, question->address.len, name);
 	send_question(lookup, name, TYPE_PTR, reverse_answered);
+	return true;
+}
+
+bool resolver_query(struct resolver *resolver,
+    const struct resolver_query *query, int64_t now_ms)
+{
+	struct lookup *lookup = begin(resolver, now_ms);
+
+	if (lookup == NULL)
+		return false;
+	lookup->query_done = query->done;
+	lookup->query_argument = query->argument;
+	send_question(lookup, query->name, query->type, query_answered);
 	return true;
 }
 
@@ -339,7 +422,7 @@ void resolver_run(struct resolver *resolver, int64_t now_ms)
 	while ((oldest = TAILQ_FIRST(&resolver->open)) != NULL &&
 	       now_ms >= oldest->until_ms) {
 		ub_cancel(resolver->unbound, oldest->async_id);
-		fail(oldest);
+		fail(oldest, "no name server answered in time");
 	}
 }
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Asks DNS, with libunbound, for the names of clients: PTR, and then whether
- * the name leads back to the address. In the control process alone. Answers are
- * kept by libunbound as long as their TTL says. libunbound works in a thread of
- * its own, which begins at the first question: behind the sandbox, so that it
- * is as confined as we are. */
+/* Asks DNS, with libunbound: for the names of clients (PTR, and then whether
+ * the name leads back to the address), and for records of any type. In the
+ * control process alone. Answers are kept by libunbound as long as their TTL
+ * says. libunbound works in a thread of its own, which begins at the first
+ * question: behind the sandbox, so that it is as confined as we are. */
 #ifndef POSTERN_PROXY_RESOLVER_H
 #define POSTERN_PROXY_RESOLVER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "conf/report.h"
@@ -26,6 +27,29 @@ struct resolver_question {
 	void (*done)(void *argument, const struct client_name *name);
 };
 
+#define RESOLVER_TYPE_A	   1
+#define RESOLVER_TYPE_AAAA 28
+
+/* What came of a query. Good for the call alone. */
+struct resolver_answer {
+	const char *why; /* there is none, and why: a static text; else NULL */
+	uint32_t ttl_s;	 /* not to be asked again before; at least 1 */
+	bool is_secure;	 /* validated by DNSSEC */
+	bool no_such_name;
+	size_t count; /* of records of that type; 0: there is none */
+	const uint8_t *const *data;
+	const int *len;
+};
+
+struct resolver_query {
+	const char *name; /* a whole name: no list is searched */
+	int type;
+	void *argument;
+	/* Called once, at the latest when the resolver is destroyed; perhaps
+	 * before resolver_query returns. */
+	void (*done)(void *argument, const struct resolver_answer *answer);
+};
+
 /* Whether proxy_dns_servers can be read; what is wrong is told in report. */
 bool resolver_check(const struct settings *settings, struct report *report);
 
@@ -38,6 +62,9 @@ void resolver_destroy(struct resolver **resolver);
 /* False when too many questions are open. */
 bool resolver_ask(struct resolver *resolver,
     const struct resolver_question *question, int64_t now_ms);
+
+bool resolver_query(struct resolver *resolver,
+    const struct resolver_query *query, int64_t now_ms);
 
 /* To be watched; when it is readable, resolver_run. */
 int resolver_fd(const struct resolver *resolver);
