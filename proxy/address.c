@@ -150,6 +150,37 @@ size_t address_resolve(const char *host, uint16_t port, unsigned families,
 	return count;
 }
 
+static bool line_names(char *line, const char *host)
+{
+	char *rest = line;
+	const char *word;
+
+	line[strcspn(line, "#")] = '\0';
+	if (strtok_r(rest, " \t\r\n", &rest) == NULL)
+		return false;
+	while ((word = strtok_r(rest, " \t\r\n", &rest)) != NULL)
+		if (strcasecmp(word, host) == 0)
+			return true;
+	return false;
+}
+
+bool address_is_in_hosts(const char *host)
+{
+	FILE *file;
+	char *line = NULL;
+	size_t line_size = 0;
+	bool found = strcasecmp(host, "localhost") == 0;
+
+	file = found ? NULL : fopen("/etc/hosts", "re");
+	if (file == NULL)
+		return found;
+	while (!found && getline(&line, &line_size, file) > 0)
+		found = line_names(line, host);
+	free(line);
+	fclose(file);
+	return found;
+}
+
 bool address_is_numeric(const char *host)
 {
 	struct in6_addr binary;

@@ -27,6 +27,9 @@ uint16_t address_port(const char *text);
 size_t address_resolve(const char *host, uint16_t port, unsigned families,
     struct service_address *out, size_t out_count, const char **why_out);
 
+/* Whether a name is in /etc/hosts, or is localhost. */
+bool address_is_in_hosts(const char *host);
+
 /* Whether host is an address and not a name. */
 bool address_is_numeric(const char *host);
 

@@ -8,10 +8,13 @@
 #include <string.h>
 
 #include "proxy/address.h"
+#include "proxy/dns_name.h"
 
 #define FORMS \
 	"inet:host:port, inet:[v6 address]:port, unix:path or builtin:sink"
-#define ATTRIBUTES "weight=1 to 100, limit=sessions or reserve=yes"
+#define ATTRIBUTES                                                     \
+	"weight=1 to 100, limit=sessions, reserve=yes or addresses=1 " \
+	"to 8"
 
 #define ELEMENT_SIZE 512
 #define NAME_LEN_MAX (sizeof(((struct backend *)NULL)->name) - 1)
@@ -26,6 +29,7 @@ struct element {
 	uint16_t weight;
 	uint32_t limit;
 	bool reserve;
+	uint32_t slots; /* 0: as many as usual */
 };
 
 static void complain(const struct element *element, const char *why)
@@ -64,13 +68,14 @@ static void keep(struct service *service, const struct element *element)
 	service->backend_count++;
 }
 
-static void keep_address(struct service *service, const struct element *element,
-    const char *name, const struct service_address *address)
+static struct backend *keep_address(struct service *service,
+    const struct element *element, const char *name,
+    const struct service_address *address)
 {
 	struct backend *backend = append(service, element);
 
 	if (backend == NULL)
-		return;
+		return NULL;
 	*backend = (struct backend){.kind = BACKEND_SOCKET,
 	    .address = address->address,
 	    .address_len = address->address_len,
@@ -81,6 +86,7 @@ static void keep_address(struct service *service, const struct element *element,
 	snprintf(backend->name, sizeof(backend->name), "%s", name);
 	snprintf(backend->host, sizeof(backend->host), "%s", element->host);
 	keep(service, element);
+	return backend;
 }
 
 /* "host:port" or "[v6]:port" -> its parts, NUL-terminated in place. */
@@ -123,6 +129,29 @@ static void name_address(const struct element *element, const char *host,
 	snprintf(out, out_size, "inet:%s%s%s", host, text, port);
 }
 
+/* A name of DNS: where it leads is found out later, and again and again. */
+static void keep_name(
+    struct service *service, const struct element *element, uint16_t port)
+{
+	uint32_t slots = element->slots == 0 ? SERVICE_SLOTS : element->slots;
+	struct service_address address;
+	struct backend *backend;
+	char name[sizeof(service->backends[0].name)];
+
+	address_any(ADDRESS_IPV4, port, &address);
+	for (uint32_t i = 0; i < slots; i++) {
+		snprintf(name, sizeof(name), "%s", element->text);
+		if (i > 0)
+			snprintf(name, sizeof(name), "%.*s#%u",
+			    (int)sizeof(name) - 3, element->text, i + 1);
+		backend = keep_address(service, element, name, &address);
+		if (backend == NULL)
+			return;
+		backend->is_looked_up = true;
+		backend->slot = (uint8_t)i;
+	}
+}
+
 static void read_inet(struct service *service, struct element *element)
 {
 	struct service_address addresses[SERVICE_ADDRESSES_MAX];
@@ -145,12 +174,20 @@ static void read_inet(struct service *service, struct element *element)
 				  "65535 nor a name of services(5)");
 		return;
 	}
+	element->host = host;
+	if (!address_is_numeric(host) && !address_is_in_hosts(host)) {
+		if (dns_name_is_host(host))
+			keep_name(service, element, port);
+		else
+			complain(element, "the host is no name of DNS");
+		element->host = ""; /* it lies in `copy` */
+		return;
+	}
 	count = address_resolve(host, port,
 	    address_families(service->settings->inet_protocols), addresses,
 	    SERVICE_ADDRESSES_MAX, &why);
 	if (count == 0)
 		complain(element, why);
-	element->host = host;
 	for (size_t i = 0; i < count; i++) {
 		name_address(element, host, &addresses[i], name, sizeof(name));
 		keep_address(service, element, name, &addresses[i]);
@@ -236,6 +273,10 @@ static bool read_attribute(struct element *element, const char *text)
 	if (strncmp(text, "limit=", 6) == 0)
 		return read_number(
 		    text + 6, BACKEND_LIMIT_MAX, &element->limit);
+	if (strncmp(text, "addresses=", 10) == 0)
+		return read_number(
+			   text + 10, SERVICE_ADDRESSES_MAX, &element->slots) &&
+		       element->slots > 0;
 	if (strncmp(text, "reserve=", 8) == 0)
 		return read_yes_no(text + 8, &element->reserve);
 	return false;
@@ -275,6 +316,7 @@ static void read_element(
 	element->weight = 1;
 	element->limit = 0;
 	element->reserve = false;
+	element->slots = 0;
 	if (read_attributes(element, cursor))
 		read_address(service, element);
 }

@@ -6,8 +6,10 @@
 #include "proxy/service.h"
 
 /* Fills service->backends from its settings. Everything wrong with an element
- * goes into report as an error. A name with several addresses makes one backend
- * of each, called inet:NAME[ADDRESS]:PORT. */
+ * goes into report as an error. A name of /etc/hosts with several addresses
+ * makes one backend of each, called inet:NAME[ADDRESS]:PORT. Other names are
+ * looked up later: each makes as many backends as it may have addresses, called
+ * inet:NAME:PORT, inet:NAME:PORT#2 and so on. */
 void backend_list_read(struct service *service, struct report *report);
 
 #endif

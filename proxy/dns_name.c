@@ -70,6 +70,25 @@ bool dns_name_read(
 	return at == data_len && len > 0 && !is_numeric(out);
 }
 
+bool dns_name_is_host(const char *text)
+{
+	const char *at = text;
+
+	if (strlen(text) >= DNS_NAME_SIZE || text[0] == '\0' ||
+	    is_numeric(text))
+		return false;
+	while (*at != '\0') {
+		size_t len = strcspn(at, ".");
+
+		if (len == 0 || len > LABEL_LEN_MAX ||
+		    !is_label((const uint8_t *)at, len))
+			return false;
+		at += len;
+		at += *at == '.';
+	}
+	return true;
+}
+
 void dns_name_reverse(
     const uint8_t *address, size_t address_len, char out[DNS_NAME_SIZE])
 {

@@ -19,6 +19,9 @@
 bool dns_name_read(
     const uint8_t *data, size_t data_len, char out[DNS_NAME_SIZE]);
 
+/* Whether text is such a name; it may end with a dot. */
+bool dns_name_is_host(const char *text);
+
 /* The name whose PTR record names an address (4 or 16 octets):
  * "1.2.0.192.in-addr.arpa", or nibbles below ip6.arpa (RFC 3596, 2.5). */
 void dns_name_reverse(

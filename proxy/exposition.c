@@ -127,7 +127,10 @@ static const char *first_word(const struct exposition *exposition, size_t value)
 	if (label == METRIC_LABEL_LISTENER && value < METRIC_LISTENERS_MAX)
 		name = state->listeners[value];
 	else if (label == METRIC_LABEL_BACKEND && value < METRIC_BACKENDS_MAX)
-		name = state->backends[value].name;
+		name = state_backend_is_spare(&state->backends[value]) &&
+			       !has_counted(exposition, value)
+			   ? ""
+			   : state->backends[value].name;
 	else if (label == METRIC_LABEL_BACKEND && value == METRIC_BACKENDS_MAX)
 		name = has_counted(exposition, value) ? SINK : "";
 	else if (label == METRIC_LABEL_LISTENER ||

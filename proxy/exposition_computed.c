@@ -141,7 +141,7 @@ static void backends_up(const struct exposition *exposition)
 			continue;
 		state_backend_read(
 		    &exposition->source->state->backends[i], &seen);
-		if (seen.name[0] != '\0')
+		if (seen.name[0] != '\0' && !state_backend_is_spare(&seen))
 			print(exposition, values, seen.up);
 	}
 }

@@ -182,7 +182,9 @@ struct flow {
 	};
 	struct smtp_sink sink; /* behind builtin:sink */
 	enum flow_backend_state backend_state;
-	uint8_t backend_index;	 /* in service->backends */
+	uint8_t backend_index; /* in service->backends */
+	/* Where it is, if it is looked up; family 0: nowhere any more. */
+	struct sockaddr_in6 backend_address;
 	uint32_t backends_tried; /* bit i */
 	bool is_probe;
 	bool name_pending;    /* who it is in DNS is not known yet */

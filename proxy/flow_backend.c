@@ -47,10 +47,22 @@ static void open_sink(struct flow *flow, struct flow_environment *env)
 	keep_answer(flow, env, (const uint8_t *)greeting + used, len - used);
 }
 
+static void find_address(struct flow *flow, const struct flow_environment *env)
+{
+	struct state_backend seen;
+
+	if (!flow_backend(flow)->is_looked_up)
+		return;
+	state_backend_read(
+	    &env->state->backends[flow_backend(flow)->state_index], &seen);
+	flow->backend_address = seen.address;
+}
+
 static void connect_to(
     struct flow *flow, struct flow_environment *env, size_t index)
 {
 	flow->backend_index = (uint8_t)index;
+	find_address(flow, env);
 	flow->backends_tried |= 1u << index;
 	flow->backend_state = FLOW_BACKEND_CONNECTING;
 	flow_opening_begin(flow);

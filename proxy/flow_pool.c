@@ -59,7 +59,8 @@ static void fill_socket(const struct flow *flow,
 
 	state_backend_read(&env->state->backends[backend->state_index], &seen);
 	candidate->up = seen.up;
-	if (!breaker_admits(breaker, env->now_ms, seen.risen_ms))
+	if (!breaker_admits(breaker, env->now_ms, seen.risen_ms) ||
+	    (backend->is_looked_up && seen.address.sin6_family == 0))
 		candidate->usable = false;
 	risen_ms = seen.risen_ms > breaker->closed_ms ? seen.risen_ms
 						      : breaker->closed_ms;

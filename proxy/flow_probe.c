@@ -94,6 +94,11 @@ void flow_publish_probe(struct flow *flow, struct flow_environment *env,
 	struct state_backend before, now;
 
 	state_backend_read(backend, &before);
+	/* It moved meanwhile: this says nothing of the new address. */
+	if (flow_backend(flow)->is_looked_up &&
+	    memcmp(&before.address, &flow->backend_address,
+		sizeof(before.address)) != 0)
+		return;
 	state_backend_publish(backend, &probe);
 	state_backend_read(backend, &now);
 	if (before.probes > 0 && before.up != now.up)

@@ -255,7 +255,7 @@ bool generation_is_probed(const struct generation *generation)
 				continue;
 			state_backend_read(
 			    &generation->state->backends[index], &seen);
-			if (seen.probes == 0)
+			if (seen.probes == 0 && !state_backend_is_spare(&seen))
 				return false;
 		}
 	}

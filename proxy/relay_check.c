@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proxy/address.h"
 #include "proxy/flow_pool.h"
 #include "smtp/reply.h"
 
@@ -67,18 +68,32 @@ static struct state *make_state(void)
 }
 
 /* What a client says in clear is heard, whatever the listener asks of it. */
-static void make_service(struct trial *trial, const struct service *service,
-    const struct backend *backend)
+static bool make_service(struct trial *trial, const struct service *service,
+    const struct backend *backend, const char **why_out)
 {
+	struct backend *tried = &trial->service.backends[0];
+	struct service_address address;
+
 	trial->service = *service;
 	trial->service.tls = NULL;
 	trial->service.sni = NULL;
 	trial->service.wrappermode = false;
 	trial->service.policy.tls_level = SMTP_TLS_NONE;
 	trial->service.policy.auth_only = false;
-	trial->service.backends[0] = *backend;
-	trial->service.backends[0].state_index = 0;
+	*tried = *backend;
+	tried->state_index = 0;
 	trial->service.backend_count = 1;
+	if (!backend->is_looked_up)
+		return true;
+	/* There is no control process that would know where it is. */
+	tried->is_looked_up = false;
+	if (address_resolve(backend->host, service_backend_port(backend),
+		address_families(service->settings->inet_protocols), &address,
+		1, why_out) == 0)
+		return false;
+	tried->address = address.address;
+	tried->address_len = address.address_len;
+	return true;
 }
 
 static bool make_environment(
@@ -369,17 +384,18 @@ static void check_backend(const struct services *services,
 {
 	const char *place = settings_place(service->settings, "proxy_backend");
 	struct trial *trial = calloc(1, sizeof(*trial));
+	const char *why = NULL;
 
 	if (trial == NULL)
 		return;
-	make_service(trial, service, backend);
-	if (make_environment(trial, services)) {
+	if (make_service(trial, service, backend, &why) &&
+	    make_environment(trial, services)) {
 		talk(trial);
 		judge(trial, place, out, report);
 	} else {
 		report_add(report, REPORT_ERROR, place,
 		    "backend %s: cannot be checked: %s", backend->name,
-		    strerror(errno));
+		    why != NULL ? why : strerror(errno));
 	}
 	finish(trial);
 	free(trial);
@@ -392,7 +408,8 @@ void relay_check_run(
 		const struct service *service = &services->services[i];
 
 		for (size_t j = 0; j < service->backend_count; j++)
-			if (service->backends[j].kind == BACKEND_SOCKET)
+			if (service->backends[j].kind == BACKEND_SOCKET &&
+			    service->backends[j].slot == 0)
 				check_backend(services, service,
 				    &service->backends[j], out, report);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/service.h"
 
+#include <arpa/inet.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,6 +170,17 @@ static void read_services(struct services *services, struct report *report)
 		    "master.cf must not have more than %d lines with the "
 		    "command smtpd",
 		    UINT8_MAX);
+}
+
+uint16_t service_backend_port(const struct backend *backend)
+{
+	const struct sockaddr_storage *address = &backend->address;
+
+	if (address->ss_family == AF_INET)
+		return ntohs(((const struct sockaddr_in *)address)->sin_port);
+	if (address->ss_family == AF_INET6)
+		return ntohs(((const struct sockaddr_in6 *)address)->sin6_port);
+	return 0;
 }
 
 struct services *services_load(

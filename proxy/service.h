@@ -22,6 +22,8 @@
 #define SERVICE_BACKENDS_MAX  32
 #define SERVICE_ADDRESSES_MAX 8
 
+/* Backends of a name that is looked up, unless addresses= says how many. */
+#define SERVICE_SLOTS	   4
 #define BACKEND_WEIGHT_MAX 100
 #define BACKEND_LIMIT_MAX  1000000
 
@@ -48,6 +50,11 @@ struct backend {
 	enum backend_kind kind;
 	char name[128]; /* as configured: "inet:127.0.0.1:25", "builtin:sink" */
 	char host[128]; /* a name or an address, as configured; or "" */
+	/* The control process asks DNS where it is, and only the port of
+	 * `address` counts. A name has several backends in line, one for each
+	 * address that it may have; slot counts them from 0. */
+	bool is_looked_up;
+	uint8_t slot;
 	struct backend_tls tls;
 	/* What host[addr]:port of log lines is made of; one address for now per
 	 * entry of the list that a name resolved to. */
@@ -102,8 +109,11 @@ struct services {
 	size_t metrics_count;
 };
 
+/* Of a TCP address; else 0. */
+uint16_t service_backend_port(const struct backend *backend);
+
 /* Loads directory's configuration and builds everything from it: policies, TLS
- * contexts, backends (names are resolved here, never in a worker), addresses.
+ * contexts, backends, addresses.
  * shared is borrowed; without it one can only look at the result. NULL when
  * report has an error. */
 struct services *services_load(

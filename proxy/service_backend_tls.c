@@ -78,22 +78,11 @@ static const char *word_of(enum settings_client_level level)
 
 /* --- smtp_tls_policy_maps --- */
 
-static unsigned port_of(const struct backend *backend)
-{
-	const struct sockaddr_storage *address = &backend->address;
-
-	if (address->ss_family == AF_INET)
-		return ntohs(((const struct sockaddr_in *)address)->sin_port);
-	if (address->ss_family == AF_INET6)
-		return ntohs(((const struct sockaddr_in6 *)address)->sin6_port);
-	return 0;
-}
-
 /* The forms of a backend by which a table may know it; false: that was all. */
 static bool print_key(const struct backend *backend, unsigned form, char *key)
 {
 	bool is_v6 = strchr(backend->host, ':') != NULL;
-	unsigned port = port_of(backend);
+	unsigned port = service_backend_port(backend);
 
 	if (backend->host[0] == '\0' && form > 0)
 		return false;
@@ -444,7 +433,8 @@ static void print_peer(const struct settings *settings, struct backend *backend)
 		snprintf(out, size, "%s", backend->name);
 		return;
 	}
-	snprintf(out, size, "%s[%s]:%u", backend->host, text, port_of(backend));
+	snprintf(out, size, "%s[%s]:%u", backend->host, text,
+	    service_backend_port(backend));
 }
 
 static void read_backend(struct service *service, const struct table *table,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/session_log_backend.h"
 
+#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,14 +10,29 @@
 #include "tls/client.h"
 #include "tls/peer.h"
 
+#define PEER_SIZE 256
+
 static bool tells(const struct flow *flow, unsigned topics)
 {
 	return (flow->service->backend_tls_log & topics) != 0;
 }
 
-static const char *peer_of(const struct flow *flow)
+/* Postfix's NAME[ADDR]:PORT. */
+static const char *peer_of(const struct flow *flow, char out[PEER_SIZE])
 {
-	return flow_backend(flow)->tls.peer;
+	const struct sockaddr_in6 *v6 = &flow->backend_address;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)v6;
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (!flow_backend(flow)->is_looked_up)
+		return flow_backend(flow)->tls.peer;
+	inet_ntop(v6->sin6_family,
+	    v6->sin6_family == AF_INET ? (const void *)&v4->sin_addr
+				       : (const void *)&v6->sin6_addr,
+	    text, sizeof(text));
+	snprintf(out, PEER_SIZE, "%s[%s]:%u", flow_backend(flow)->host, text,
+	    ntohs(v6->sin6_port));
+	return out;
 }
 
 __attribute__((format(printf, 4, 5))) static void line(const struct flow *flow,
@@ -37,9 +53,10 @@ __attribute__((format(printf, 4, 5))) static void line(const struct flow *flow,
 void session_log_backend_tls_begins(
     const struct flow *flow, const struct flow_environment *env)
 {
+	char peer[PEER_SIZE];
 	if (!flow->is_probe && tells(flow, LOGLEVEL_VERBOSE))
 		line(flow, env, LOG_LEVEL_INFO,
-		    "setting up TLS connection to %s", peer_of(flow));
+		    "setting up TLS connection to %s", peer_of(flow, peer));
 }
 
 /* That a certificate is not trusted matters where it must match, and is told
@@ -47,6 +64,7 @@ void session_log_backend_tls_begins(
 static void log_certificate(
     const struct flow *flow, const struct flow_environment *env)
 {
+	char peer[PEER_SIZE];
 	const struct tls_session *tls = flow->backend.tls;
 	struct tls_peer certificate;
 	char text[1024];
@@ -55,15 +73,17 @@ static void log_certificate(
 	if (!certificate.is_present)
 		return;
 	if (tells(flow, LOGLEVEL_CERTMATCH | LOGLEVEL_VERBOSE) &&
-	    tls_client_match_line(tls, peer_of(flow), text, sizeof(text)) > 0)
+	    tls_client_match_line(
+		tls, peer_of(flow, peer), text, sizeof(text)) > 0)
 		line(flow, env, LOG_LEVEL_INFO, "%s", text);
 	if ((tells(flow, LOGLEVEL_UNTRUSTED) ||
 		flow_backend(flow)->tls.must_match) &&
-	    tls_client_verdict_line(tls, peer_of(flow), text, sizeof(text)) > 0)
+	    tls_client_verdict_line(
+		tls, peer_of(flow, peer), text, sizeof(text)) > 0)
 		line(flow, env, LOG_LEVEL_INFO, "%s", text);
 	if (!tells(flow, LOGLEVEL_PEERCERT | LOGLEVEL_VERBOSE))
 		return;
-	tls_peer_line(&certificate, peer_of(flow), text, sizeof(text));
+	tls_peer_line(&certificate, peer_of(flow, peer), text, sizeof(text));
 	line(flow, env, LOG_LEVEL_INFO, "%s", text);
 }
 
@@ -83,6 +103,7 @@ static bool is_silent(
 void session_log_backend_tls(const struct flow *flow,
     const struct flow_environment *env, const struct tls_facts *facts)
 {
+	char peer[PEER_SIZE];
 	char text[512];
 
 	if (is_silent(flow, env) ||
@@ -90,11 +111,11 @@ void session_log_backend_tls(const struct flow *flow,
 		return;
 	if (facts->resumed && tells(flow, LOGLEVEL_CACHE | LOGLEVEL_VERBOSE))
 		line(flow, env, LOG_LEVEL_INFO, "%s: Reusing old session",
-		    peer_of(flow));
+		    peer_of(flow, peer));
 	log_certificate(flow, env);
 	if (!tells(flow, LOGLEVEL_SUMMARY))
 		return;
-	tls_facts_summary(facts, "to", peer_of(flow), text, sizeof(text));
+	tls_facts_summary(facts, "to", peer_of(flow, peer), text, sizeof(text));
 	line(flow, env, LOG_LEVEL_INFO, "%s", text);
 }
 
@@ -117,13 +138,14 @@ static void log_library_errors(
 void session_log_backend_tls_failed(const struct flow *flow,
     const struct flow_environment *env, const char *why)
 {
+	char peer[PEER_SIZE];
 	if (is_silent(flow, env))
 		return;
 	if (why == NULL &&
 	    tls_session_fault(flow->backend.tls) == TLS_FAULT_EOF)
 		why = "lost connection";
 	line(flow, env, LOG_LEVEL_INFO, "SSL_connect error to %s: %s",
-	    peer_of(flow), why == NULL ? "-1" : why);
+	    peer_of(flow, peer), why == NULL ? "-1" : why);
 	if (why == NULL)
 		log_library_errors(flow, env);
 }

@@ -88,6 +88,7 @@ static void copy_cells(
 	copy_out->ever_reached = backend->ever_reached;
 	copy_out->up = backend->up;
 	copy_out->ehlo = backend->ehlo;
+	copy_out->address = backend->address;
 }
 
 struct state *state_create(const char *path)
@@ -357,6 +358,7 @@ void state_backend_release(struct state *state, int index)
 	backend->ever_reached = false;
 	backend->up = false;
 	memset(&backend->ehlo, 0, sizeof(backend->ehlo));
+	memset(&backend->address, 0, sizeof(backend->address));
 	atomic_store_explicit(
 	    &backend->sequence, (sequence | 1) + 1, memory_order_release);
 }
@@ -372,6 +374,7 @@ void state_backends_mend(struct state *state)
 		/* Half written: the next probe tells again. */
 		backend->ever_reached = false;
 		backend->up = false;
+		memset(&backend->address, 0, sizeof(backend->address));
 		atomic_store_explicit(
 		    &backend->sequence, sequence + 1, memory_order_release);
 	}
@@ -420,8 +423,7 @@ static void count_probe(
 		backend->risen_ms = probe->now_ms;
 }
 
-void state_backend_publish(
-    struct state_backend *backend, const struct state_probe *probe)
+static uint32_t begin_writing(struct state_backend *backend)
 {
 	uint32_t sequence =
 	    atomic_load_explicit(&backend->sequence, memory_order_relaxed);
@@ -430,6 +432,14 @@ void state_backend_publish(
 	atomic_store_explicit(
 	    &backend->sequence, sequence + 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_release);
+	return sequence;
+}
+
+void state_backend_publish(
+    struct state_backend *backend, const struct state_probe *probe)
+{
+	uint32_t sequence = begin_writing(backend);
+
 	count_probe(backend, probe);
 	if (probe->ehlo != NULL) {
 		backend->ever_reached = true;
@@ -437,4 +447,27 @@ void state_backend_publish(
 	}
 	atomic_store_explicit(
 	    &backend->sequence, sequence + 2, memory_order_release);
+}
+
+void state_backend_move(struct state_backend *backend,
+    const struct sockaddr_in6 *address, int64_t now_ms)
+{
+	uint32_t sequence = begin_writing(backend);
+
+	/* No breaker that the old address opened is in the way of the new. */
+	if (backend->address.sin6_family != 0)
+		backend->risen_ms = now_ms;
+	backend->address = *address;
+	backend->probes = address->sin6_family == 0 ? 1 : 0;
+	backend->streak = 0;
+	backend->up = false;
+	atomic_store_explicit(
+	    &backend->sequence, sequence + 2, memory_order_release);
+}
+
+bool state_backend_is_spare(const struct state_backend *backend)
+{
+	return backend->address.sin6_family == 0 &&
+	       strncmp(backend->name, "inet:", 5) == 0 &&
+	       strchr(backend->name, '#') != NULL;
 }

@@ -96,6 +96,9 @@ struct state_backend {
 	bool ever_reached;
 	bool up;
 	struct smtp_ehlo ehlo; /* valid if ever_reached */
+	/* Of one that is looked up in DNS; large enough for IPv4. Family 0: it
+	 * has none, or is not looked up. */
+	struct sockaddr_in6 address;
 };
 
 struct state {
@@ -175,6 +178,15 @@ struct state_probe {
 /* Control: publishes it. */
 void state_backend_publish(
     struct state_backend *backend, const struct state_probe *probe);
+
+/* Control: the backend is at another address, of which nothing is known yet; or
+ * at none (family 0), and then it is down. */
+void state_backend_move(struct state_backend *backend,
+    const struct sockaddr_in6 *address, int64_t now_ms);
+
+/* Whether it is kept for one more address of a name, which has none for it now:
+ * nothing to be seen. */
+bool state_backend_is_spare(const struct state_backend *backend);
 
 /* Likewise for the listener of that name, but for control and health. */
 int state_listener_claim(struct state *state, const char *name);

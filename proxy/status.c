@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/status.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 
 static uint64_t gauge_of(const struct state_block *block, enum metric metric)
@@ -41,13 +42,28 @@ static void print_block(FILE *out, const struct state_block *block)
 	}
 }
 
+/* Of one that is looked up in DNS. */
+static void print_address(FILE *out, const struct state_backend *backend)
+{
+	const struct sockaddr_in6 *v6 = &backend->address;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)v6;
+	char text[INET6_ADDRSTRLEN];
+
+	if (v6->sin6_family == AF_INET)
+		fprintf(out, " address %s",
+		    inet_ntop(AF_INET, &v4->sin_addr, text, sizeof(text)));
+	else if (v6->sin6_family == AF_INET6)
+		fprintf(out, " address %s",
+		    inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof(text)));
+}
+
 static void print_backend(FILE *out, const struct state *state, size_t index)
 {
 	const struct state_backend *backend = &state->backends[index];
 	struct state_backend seen;
 
 	state_backend_read(backend, &seen);
-	if (seen.name[0] == '\0')
+	if (seen.name[0] == '\0' || state_backend_is_spare(&seen))
 		return;
 	fprintf(out, "backend %s %s", seen.name,
 	    seen.probes == 0 ? "unknown"
@@ -56,6 +72,7 @@ static void print_backend(FILE *out, const struct state *state, size_t index)
 	fprintf(out, " sessions %" PRIu64 " breakers_open %" PRIu64,
 	    state_cell_total(state, METRIC_CELL_backend_places_taken + index),
 	    state_cell_total(state, METRIC_CELL_backend_breakers_open + index));
+	print_address(out, &seen);
 	for (int i = 0; i < SMTP_KEYWORD_COUNT && seen.ever_reached; i++)
 		if (smtp_ehlo_has(&seen.ehlo, (enum smtp_keyword)i))
 			fprintf(out, " %s",

@@ -119,7 +119,7 @@ static void read_backends(const struct state *state, struct top_totals *totals)
 		if (state->backends[i].name[0] == '\0')
 			continue;
 		state_backend_read(&state->backends[i], &seen);
-		if (seen.name[0] == '\0')
+		if (seen.name[0] == '\0' || state_backend_is_spare(&seen))
 			continue;
 		totals->backend_count++;
 		snprintf(backend->name, sizeof(backend->name), "%s", seen.name);

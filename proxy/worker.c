@@ -235,6 +235,7 @@ static int64_t wait_ms(const struct worker *worker, bool log_is_full)
 	earlier(&at_ms, worker_probe_next_ms(worker));
 	earlier(&at_ms, worker_http_next_ms(worker));
 	earlier(&at_ms, worker_names_next_ms(worker));
+	earlier(&at_ms, worker_hosts_next_ms(worker));
 	earlier(&at_ms, worker->leave_at_ms);
 	earlier(&at_ms, worker->stop_at_ms);
 	if (worker->accept_paused)
@@ -266,6 +267,7 @@ static void turn(struct worker *worker)
 	worker_probe_start_due(worker);
 	worker_http_run(worker);
 	worker_names_run(worker);
+	worker_hosts_run(worker);
 	worker_accept_leave(worker);
 	worker_accept_arm(worker);
 	metric_set_for(worker->env.block, METRIC_buffers_in_use,
@@ -408,6 +410,7 @@ static void finish(struct worker *worker)
 {
 	ring_finish(&worker->ring); /* first: the kernel lets go of all */
 	worker_names_finish(worker);
+	free(worker->hosts);
 	cut_off(worker);
 	connections_finish(&worker->connections);
 	deadlines_finish(&worker->deadlines);
@@ -439,6 +442,7 @@ int worker_run(const struct worker_options *options)
 		worker_probe_init(worker);
 		worker_http_init(worker);
 		worker_names_init(worker);
+		worker_hosts_init(worker);
 		confine(worker);
 		loop(worker);
 	}

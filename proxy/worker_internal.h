@@ -69,6 +69,7 @@ struct worker {
 	struct worker_usage usage;
 	struct worker_http http;    /* in control */
 	struct worker_names *names; /* owned; NULL: nobody has one */
+	struct worker_hosts *hosts; /* owned; NULL: not in control */
 };
 
 /* CLOCK_MONOTONIC. */
@@ -100,6 +101,15 @@ void worker_names_completed(
     struct worker *worker, struct op op, int32_t result);
 int64_t worker_names_next_ms(const struct worker *worker);
 
+/* In control; NULL: DNS cannot be asked. */
+struct resolver *worker_names_resolver(const struct worker *worker);
+
+/* Names of backends, in control: worker_hosts.c. Freed with the worker, after
+ * its resolver. */
+void worker_hosts_init(struct worker *worker);
+void worker_hosts_run(struct worker *worker);
+int64_t worker_hosts_next_ms(const struct worker *worker);
+
 /* What the process itself uses, once in a while: worker_usage.c. */
 void worker_usage_init(struct worker *worker);
 void worker_usage_count(struct worker *worker);
@@ -130,6 +140,8 @@ void worker_session_completed(struct worker *worker, struct op op,
 void worker_probe_init(struct worker *worker);
 void worker_probe_start_due(struct worker *worker);
 void worker_probe_done(struct worker *worker, const struct flow *flow);
+/* That backend is elsewhere: it is checked at once. */
+void worker_probe_wake(struct worker *worker, int state_index);
 int64_t worker_probe_next_ms(const struct worker *worker);
 
 #endif

@@ -105,6 +105,11 @@ void worker_names_finish(struct worker *worker)
 	worker->names = NULL;
 }
 
+struct resolver *worker_names_resolver(const struct worker *worker)
+{
+	return worker->names != NULL ? worker->names->resolver : NULL;
+}
+
 static struct waiting *in_line(struct worker_names *names, uint64_t number)
 {
 	return &names->line[number % LINE_SIZE];

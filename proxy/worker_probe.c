@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* When each backend's health is checked. The check itself is a flow. */
+#include <string.h>
+
 #include "proxy/worker_internal.h"
 
 static bool is_known(const struct worker *worker, int state_index)
@@ -41,10 +43,29 @@ void worker_probe_init(struct worker *worker)
 			add(worker, &services->services[i], j);
 }
 
+/* There is nothing to check before it has an address. */
+static bool is_nowhere(const struct worker *worker, const struct probe *probe)
+{
+	const struct backend *backend =
+	    &probe->service->backends[probe->backend_index];
+	struct state_backend seen;
+
+	if (!backend->is_looked_up)
+		return false;
+	state_backend_read(
+	    &worker->env.state->backends[backend->state_index], &seen);
+	return seen.address.sin6_family == 0;
+}
+
 static void start(struct worker *worker, struct probe *probe)
 {
-	struct connection *connection = connection_take(&worker->connections);
+	struct connection *connection;
 
+	if (is_nowhere(worker, probe)) {
+		probe->next_ms = DEADLINE_NONE;
+		return;
+	}
+	connection = connection_take(&worker->connections);
 	if (connection == NULL)
 		return;
 	probe->running = true;
@@ -64,6 +85,21 @@ void worker_probe_start_due(struct worker *worker)
 			start(worker, &worker->probes[i]);
 }
 
+/* Nothing was published of it then. */
+static bool moved_meanwhile(
+    const struct worker *worker, const struct flow *flow)
+{
+	const struct backend *backend = flow_backend(flow);
+	struct state_backend seen;
+
+	if (!backend->is_looked_up)
+		return false;
+	state_backend_read(
+	    &worker->env.state->backends[backend->state_index], &seen);
+	return memcmp(&seen.address, &flow->backend_address,
+		   sizeof(seen.address)) != 0;
+}
+
 void worker_probe_done(struct worker *worker, const struct flow *flow)
 {
 	int64_t interval_ms =
@@ -77,6 +113,19 @@ void worker_probe_done(struct worker *worker, const struct flow *flow)
 			continue;
 		probe->running = false;
 		probe->next_ms = worker->env.now_ms + interval_ms;
+		if (moved_meanwhile(worker, flow))
+			probe->next_ms = worker->env.now_ms;
+	}
+}
+
+void worker_probe_wake(struct worker *worker, int state_index)
+{
+	for (size_t i = 0; i < worker->probe_count; i++) {
+		struct probe *probe = &worker->probes[i];
+
+		if (probe->service->backends[probe->backend_index]
+			.state_index == state_index)
+			probe->next_ms = worker->env.now_ms;
 	}
 }
 

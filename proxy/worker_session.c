@@ -102,29 +102,34 @@ static void end_connection(struct worker *worker, struct connection *connection)
 
 static bool arm_connect(struct worker *worker, struct connection *connection)
 {
-	const struct backend *backend = flow_backend(&connection->flow);
+	const struct flow *flow = &connection->flow;
+	const struct backend *backend = flow_backend(flow);
+	const struct sockaddr *address =
+	    backend->is_looked_up
+		? (const struct sockaddr *)&flow->backend_address
+		: (const struct sockaddr *)&backend->address;
+	socklen_t address_len = backend->is_looked_up
+				    ? sizeof(flow->backend_address)
+				    : backend->address_len;
 	const int on = 1;
 	int fd;
 
 	if (connection->backend_fd < 0) {
-		fd = socket(
-		    backend->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		if (fd < 0) {
 			flow_backend_failed(
 			    &connection->flow, &worker->env, errno);
 			return true;
 		}
-		if (backend->address.ss_family != AF_UNIX)
+		if (address->sa_family != AF_UNIX)
 			setsockopt(
 			    fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		connection->backend_fd = fd;
 		metric_add_for(worker->env.block, METRIC_descriptors_open,
 		    worker_role(worker), 1);
 	}
-	if (!ring_connect(&worker->ring, connection->backend_fd,
-		(const struct sockaddr *)&backend->address,
-		backend->address_len,
-		op_of(worker, connection, OP_BACKEND_CONNECT)))
+	if (!ring_connect(&worker->ring, connection->backend_fd, address,
+		address_len, op_of(worker, connection, OP_BACKEND_CONNECT)))
 		return false;
 	connection->armed |= FLOW_WANT_BACKEND_CONNECT;
 	return true;

@@ -169,7 +169,8 @@ class Session:
 
 
 class Backend:
-    def __init__(self, keywords=KEYWORDS, path=None):
+    def __init__(self, keywords=KEYWORDS, path=None, host="127.0.0.1",
+                 port=None):
         self.keywords = list(keywords)
         self.on = {}
         self.challenges = [b"VXNlcm5hbWU6", b"UGFzc3dvcmQ6"]
@@ -177,14 +178,15 @@ class Backend:
         self.released = threading.Event()
         self.path = path
         self.listener = None
-        self.port = None if path else free_port()
+        self.host = host
+        self.port = None if path else port or free_port()
         self.open()
 
     @property
     def address(self):
         """As proxy_backend names it."""
         return f"unix:{self.path}" if self.path else \
-            f"inet:127.0.0.1:{self.port}"
+            f"inet:{self.host}:{self.port}"
 
     def open(self):
         """Listens (again)."""
@@ -195,7 +197,7 @@ class Backend:
             self.listener.listen(512)
         else:
             self.listener = socket.create_server(
-                ("127.0.0.1", self.port), backlog=512)
+                (self.host, self.port), backlog=512)
         threading.Thread(target=self._accept, args=(self.listener,),
                          daemon=True).start()
 

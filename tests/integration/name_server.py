@@ -4,8 +4,9 @@ of names, errors, nonsense, or nothing at all.
 
 `server.pointers[address]` is what the PTR record of an IPv4 address holds: a
 host name, a list of labels (bytes, as they are), an RCODE, or SILENCE.
-`server.addresses[name]` is an IPv4 address, an RCODE, or SILENCE. What is in
-neither does not exist. While `server.held` is set nothing is answered; what came
+`server.addresses[name]` is an address, a list of them of both families, an
+RCODE, or SILENCE. What is in neither does not exist. `server.ttl` is that of all
+records. While `server.held` is set nothing is answered; what came
 meanwhile is answered when it is cleared by release().
 """
 import ipaddress
@@ -14,7 +15,7 @@ import struct
 import threading
 
 SERVFAIL, NXDOMAIN, SILENCE = 2, 3, "silence"
-A, PTR = 1, 12
+A, PTR, AAAA = 1, 12, 28
 TTL = 300
 
 
@@ -34,6 +35,7 @@ def read_question(packet):
 class NameServer:
     def __init__(self):
         self.pointers, self.addresses = {}, {}
+        self.ttl = TTL
         self.asked = []  # (name, type)
         self.held = threading.Event()
         self.waiting = []
@@ -73,14 +75,15 @@ class NameServer:
         found = self._find(labels, kind)
         if found == SILENCE:
             return
-        code, data = (found, b"") if isinstance(found, int) else (0, found)
+        code, records = (found, []) if isinstance(found, int) else (0, found)
         answer = packet[:2] + struct.pack(
-            "!HHHHH", 0x8180 | code, 1, 1 if data else 0, 0, 0)
+            "!HHHHH", 0x8180 | code, 1, len(records), 0, 0)
         answer += packet[12:end]
-        if data:
-            answer += struct.pack("!HHHIH", 0xc00c, kind, 1, TTL, len(data))
+        for data in records:
+            answer += struct.pack(
+                "!HHHIH", 0xc00c, kind, 1, self.ttl, len(data)) + data
         try:
-            self.socket.sendto(answer + data, peer)
+            self.socket.sendto(answer, peer)
         except OSError:
             pass  # stopped meanwhile
 
@@ -89,14 +92,16 @@ class NameServer:
             address = ".".join(part.decode() for part in labels[3::-1])
             value = self.pointers.get(address, NXDOMAIN)
             if isinstance(value, list):
-                return wire(value)
+                return [wire(value)]
             if isinstance(value, str) and value != SILENCE:
-                return wire(value.encode().split(b"."))
+                return [wire(value.encode().split(b"."))]
             return value
-        if kind != A:
+        if kind not in (A, AAAA):
             return NXDOMAIN
         value = self.addresses.get(b".".join(labels).decode("latin-1"),
                                    NXDOMAIN)
-        if isinstance(value, str) and value != SILENCE:
-            return ipaddress.IPv4Address(value).packed
-        return value
+        if isinstance(value, int) or value == SILENCE:
+            return value
+        listed = [value] if isinstance(value, str) else value
+        return [address.packed for address in map(ipaddress.ip_address, listed)
+                if address.version == (4 if kind == A else 6)]

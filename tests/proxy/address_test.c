@@ -90,6 +90,15 @@ Test(address, numeric_hosts)
 	cr_assert_not(address_is_numeric("localhost"));
 }
 
+Test(address, names_of_hosts)
+{
+	cr_expect(address_is_in_hosts("localhost"));
+	cr_expect(address_is_in_hosts("LocalHost"));
+	cr_expect_not(address_is_in_hosts("no-such-host.invalid"));
+	cr_expect_not(address_is_in_hosts("127.0.0.1"), "an address");
+	cr_expect_not(address_is_in_hosts("#"));
+}
+
 Test(address, any)
 {
 	struct service_address address;

@@ -119,3 +119,30 @@ Test(dns_name, of_addresses)
 	    "4.3.2.1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2."
 	    "ip6.arpa");
 }
+
+Test(dns_name, hosts_that_are_none)
+{
+	static const struct {
+		const char *text;
+		bool is_host;
+	} rows[] = {
+	    {"mx", true},
+	    {"mx.example.test", true},
+	    {"mx.example.test.", true},
+	    {"MX_1.a-b.test", true},
+	    {"", false},
+	    {".", false},
+	    {"mx..test", false},
+	    {".mx", false},
+	    {"-mx.test", false},
+	    {"mx-.test", false},
+	    {"m x.test", false},
+	    {"mx#2", false},
+	    {"192.0.2.1", false},
+	    {"192.0.2", false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		cr_expect_eq(dns_name_is_host(rows[i].text), rows[i].is_host,
+		    "\"%s\"", rows[i].text);
+}

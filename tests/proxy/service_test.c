@@ -334,6 +334,31 @@ Test(service, a_name_makes_one_backend_of_each_address)
 	services_destroy(&services);
 }
 
+/* Nobody asks DNS here. */
+Test(service, a_name_of_dns_has_room_for_its_addresses)
+{
+	struct services *services =
+	    load("proxy_backend = { inet:mx.invalid:2626, addresses=2, "
+		 "weight=7 }, inet:other.invalid:25\n",
+		ONE_LISTENER);
+	const struct backend *backends;
+
+	cr_assert_not_null(services, "%s", all_messages());
+	backends = services->services[0].backends;
+	cr_assert_eq(services->services[0].backend_count, 2 + 4);
+	cr_assert_str_eq(backends[0].name, "inet:mx.invalid:2626");
+	cr_assert_str_eq(backends[1].name, "inet:mx.invalid:2626#2");
+	cr_assert_str_eq(backends[5].name, "inet:other.invalid:25#4");
+	for (size_t i = 0; i < 6; i++) {
+		cr_expect(backends[i].is_looked_up);
+		cr_expect_eq(backends[i].slot, i < 2 ? i : i - 2);
+	}
+	cr_assert_str_eq(backends[1].host, "mx.invalid");
+	cr_assert_eq(backends[1].weight, 7);
+	cr_assert_eq(service_backend_port(&backends[1]), 2626);
+	services_destroy(&services);
+}
+
 Test(service, what_is_wrong_is_told)
 {
 	static const struct {
@@ -349,8 +374,11 @@ Test(service, what_is_wrong_is_told)
 		"port is neither a number from 1 to 65535 nor a name of "
 		"services(5): must be inet:host:port, inet:[v6 "
 		"address]:port, unix:path or builtin:sink"},
-	    {"proxy_backend = inet:host.invalid:25\n", ONE_LISTENER,
-		"main.cf:2: proxy_backend = inet:host.invalid:25: "},
+	    {"proxy_backend = inet:-host.invalid:25\n", ONE_LISTENER,
+		"main.cf:2: proxy_backend = inet:-host.invalid:25: the host is "
+		"no name of DNS: must be "},
+	    {"proxy_backend = { inet:host.invalid:25, addresses=9 }\n",
+		ONE_LISTENER, "\"addresses=9\" must be weight="},
 	    {"inet_protocols = ipv4\nproxy_backend = inet:[::1]:25\n",
 		ONE_LISTENER, "it has no address of the families that"},
 	    {SINK "smtpd_tls_security_level = may\n", ONE_LISTENER,

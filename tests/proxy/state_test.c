@@ -341,6 +341,58 @@ Test(state, publishing_keeps_what_was_learnt)
 	cr_assert_str_eq(seen.name, "inet:127.0.0.1:25");
 }
 
+Test(state, a_backend_that_moved_is_known_for_what_it_offers_alone)
+{
+	int index = state_backend_claim(state, "inet:mx.example.test:25");
+	struct state_backend *backend = &state->backends[index];
+	const struct smtp_ehlo ehlo = {.keywords = 1u << SMTP_KEYWORD_SIZE};
+	struct sockaddr_in6 address = {.sin6_family = AF_INET6};
+	struct state_backend seen;
+
+	state_backend_move(backend, &address, 1000);
+	publish(backend, &ehlo);
+	state_backend_read(backend, &seen);
+	cr_assert(seen.up);
+	cr_assert_eq(seen.address.sin6_family, AF_INET6);
+	cr_assert_eq(seen.risen_ms, 0, "it was never away");
+	address.sin6_port = 1;
+	state_backend_move(backend, &address, 2000);
+	state_backend_read(backend, &seen);
+	cr_assert_eq(seen.address.sin6_port, 1);
+	cr_assert_eq(seen.probes, 0);
+	cr_assert_not(seen.up);
+	cr_assert(seen.ever_reached);
+	cr_assert_eq(seen.risen_ms, 2000);
+	address.sin6_family = 0;
+	state_backend_move(backend, &address, 3000);
+	state_backend_read(backend, &seen);
+	cr_assert_eq(seen.probes, 1, "that it is down is known");
+	cr_assert_not(state_backend_is_spare(&seen));
+}
+
+Test(state, spare_ones_are_those_of_names_with_fewer_addresses)
+{
+	static const struct {
+		const char *name;
+		sa_family_t family;
+		bool spare;
+	} rows[] = {
+	    {"inet:mx.example.test:25", 0, false},
+	    {"inet:mx.example.test:25#2", 0, true},
+	    {"inet:mx.example.test:25#2", AF_INET, false},
+	    {"unix:/run/a#2", 0, false},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct state_backend backend = {
+		    .address.sin6_family = rows[i].family};
+
+		strcpy(backend.name, rows[i].name);
+		cr_expect_eq(state_backend_is_spare(&backend), rows[i].spare,
+		    "%s", rows[i].name);
+	}
+}
+
 /* One probe may err. */
 Test(state, it_takes_a_run_of_probes_to_change_what_a_backend_is)
 {
