@@ -316,6 +316,29 @@ void tls_client_forget_session(const struct tls_client *client)
 	policy->session = NULL;
 }
 
+bool tls_client_limit_signatures(
+    const struct tls_client *client, const char *algorithms)
+{
+	bool done = SSL_CTX_set1_sigalgs_list(client->ctx, algorithms) == 1;
+
+	ERR_clear_error();
+	return done;
+}
+
+struct tls_client_memory tls_client_memory(const struct tls_client *client)
+{
+	const struct policy *policy = tls_slot_get(&policies, client->ctx);
+	const SSL_SESSION *session = policy->session;
+
+	if (session == NULL || SSL_SESSION_is_resumable(session) != 1)
+		return (struct tls_client_memory){0};
+	return (struct tls_client_memory){
+	    .is_there = true,
+	    .is_ticket = SSL_SESSION_has_ticket(session) == 1,
+	    .lifetime_s = SSL_SESSION_get_ticket_lifetime_hint(session),
+	};
+}
+
 bool tls_client_is_satisfied(const struct tls_session *session)
 {
 	return is_satisfied(tls_session_handle(session), NULL);

@@ -68,6 +68,20 @@ struct tls_session *tls_client_session_create(const struct tls_client *client);
 /* The next session is not to resume: a handshake failed, perhaps for that. */
 void tls_client_forget_session(const struct tls_client *client);
 
+/* Sessions offer these signature algorithms alone, in OpenSSL's words, by ":".
+ * Thus a server shows which kinds of keys it has. False: OpenSSL knows none of
+ * them. */
+bool tls_client_limit_signatures(
+    const struct tls_client *client, const char *algorithms);
+
+/* With what the last session could be resumed. */
+struct tls_client_memory {
+	bool is_there;
+	bool is_ticket; /* or else its id, which the server remembers */
+	unsigned long lifetime_s; /* of the ticket, as the server says; or 0 */
+};
+struct tls_client_memory tls_client_memory(const struct tls_client *client);
+
 /* The rest is about an established session of a client. */
 
 /* Whether the server is who the level asks for; below fingerprint it always is.

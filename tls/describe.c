@@ -4,12 +4,12 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
+#include <openssl/x509.h>
 
+#include "tls/certificate_text.h"
 #include "tls/ciphers.h"
 #include "tls/exchange.h"
 #include "tls/chains.h"
@@ -167,72 +167,6 @@ void tls_describe_dh(
 	};
 }
 
-/* Into a text of limited size, from a memory BIO; whole or not at all. */
-static void copy_out(BIO *memory, char *out, size_t out_size)
-{
-	char *bytes;
-	long len = BIO_get_mem_data(memory, &bytes);
-
-	if (len < 0 || (size_t)len >= out_size)
-		len = (long)out_size - 1;
-	if (len > 0) /* an empty one has no bytes to point at */
-		memcpy(out, bytes, (size_t)len);
-	out[len] = '\0';
-}
-
-static void describe_subject(
-    X509 *certificate, struct tls_certificate_description *out)
-{
-	BIO *memory = BIO_new(BIO_s_mem());
-
-	if (memory != NULL &&
-	    X509_NAME_print_ex(memory, X509_get_subject_name(certificate), 0,
-		XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >= 0)
-		copy_out(memory, out->subject, sizeof(out->subject));
-	BIO_free(memory);
-}
-
-static void append_name(BIO *memory, const GENERAL_NAME *name)
-{
-	int type;
-	const ASN1_STRING *text = GENERAL_NAME_get0_value(name, &type);
-	const unsigned char *bytes;
-
-	if (type != GEN_DNS && type != GEN_IPADD)
-		return;
-	if (BIO_number_written(memory) > 0)
-		BIO_puts(memory, ", ");
-	bytes = ASN1_STRING_get0_data(text);
-	if (type == GEN_DNS) {
-		ASN1_STRING_print(memory, text);
-		return;
-	}
-	for (int i = 0; i < ASN1_STRING_length(text); i++)
-		BIO_printf(memory,
-		    ASN1_STRING_length(text) == 4 ? "%s%d" : "%s%02x",
-		    i == 0			    ? ""
-		    : ASN1_STRING_length(text) == 4 ? "."
-		    : i % 2 == 0		    ? ":"
-						    : "",
-		    bytes[i]);
-}
-
-static void describe_names(
-    X509 *certificate, struct tls_certificate_description *out)
-{
-	GENERAL_NAMES *names =
-	    X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
-	BIO *memory = BIO_new(BIO_s_mem());
-
-	if (memory != NULL) {
-		for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
-			append_name(memory, sk_GENERAL_NAME_value(names, i));
-		copy_out(memory, out->names, sizeof(out->names));
-	}
-	BIO_free(memory);
-	GENERAL_NAMES_free(names);
-}
-
 static size_t own_count(SSL_CTX *ctx)
 {
 	size_t count = 0;
@@ -260,7 +194,6 @@ void tls_describe_certificate(const struct tls_context *context, size_t index,
 	X509 *certificate = index < own ? certificate_at(ctx, index)
 					: tls_chains_leaf(ctx, index - own);
 	const EVP_PKEY *key;
-	struct tm end;
 
 	assert(certificate != NULL);
 	key = X509_get0_pubkey(certificate);
@@ -270,9 +203,11 @@ void tls_describe_certificate(const struct tls_context *context, size_t index,
 	};
 	snprintf(certificate_out->key_type, sizeof(certificate_out->key_type),
 	    "%s", EVP_PKEY_get0_type_name(key));
-	if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end) == 1)
-		certificate_out->not_after_s = timegm(&end);
-	describe_subject(certificate, certificate_out);
-	describe_names(certificate, certificate_out);
+	certificate_out->not_after_s =
+	    tls_certificate_time(X509_get0_notAfter(certificate));
+	tls_certificate_name(X509_get_subject_name(certificate),
+	    certificate_out->subject, sizeof(certificate_out->subject));
+	tls_certificate_names(certificate, certificate_out->names,
+	    sizeof(certificate_out->names));
 	ERR_clear_error();
 }

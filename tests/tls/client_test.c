@@ -512,6 +512,41 @@ Test(client, no_anonymous_suites_where_the_server_must_match)
 	tls_context_destroy(&server);
 }
 
+/* A server that has both kinds of keys shows the one that is asked for. */
+Test(client, signatures_choose_the_key)
+{
+	static const struct {
+		const char *algorithms, *name; /* NULL: there is none */
+	} rows[] = {
+	    {"RSA-PSS+SHA256", "RSA-PSS"},
+	    {"ECDSA+SHA256", "ECDSA"},
+	    {"ed25519", NULL},
+	};
+	struct tls_client_options options = options_of(TLS_CLIENT_MAY);
+	char files[512];
+	struct tls_context *server;
+	struct tls_client *client;
+
+	snprintf(files, sizeof(files), "%s %s", fixture_chain("rsa"),
+	    fixture_chain("p256"));
+	server = server_of(files, ">=TLSv1.2");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		client = create(&options);
+		cr_assert(
+		    tls_client_limit_signatures(client, rows[i].algorithms));
+		cr_assert_eq(shake_hands(client, server), rows[i].name != NULL);
+		if (rows[i].name != NULL)
+			cr_expect_str_eq(
+			    facts().server_signature.name, rows[i].name);
+		part();
+		tls_client_destroy(&client);
+	}
+	client = create(&options);
+	cr_assert_not(tls_client_limit_signatures(client, "nothing"));
+	tls_client_destroy(&client);
+	tls_context_destroy(&server);
+}
+
 Test(client, edh_in_tls_1_2_tells_its_size)
 {
 	struct tls_client_options options = options_of(TLS_CLIENT_MAY);
@@ -608,13 +643,18 @@ Test(client, resumes_the_last_session)
 		    server_of(fixture_chain("rsa"), both_versions[i]);
 		struct tls_client *client = create(&options);
 
+		cr_expect_not(tls_client_memory(client).is_there);
 		for (int round = 0; round < 3; round++) {
 			cr_assert(shake_hands(client, server));
 			cr_expect_eq(facts().resumed, round > 0, "%s, %d",
 			    both_versions[i], round);
 			part();
 		}
+		cr_expect(tls_client_memory(client).is_there);
+		cr_expect(tls_client_memory(client).is_ticket);
+		cr_expect_gt(tls_client_memory(client).lifetime_s, 0);
 		tls_client_forget_session(client);
+		cr_expect_not(tls_client_memory(client).is_there);
 		cr_assert(shake_hands(client, server));
 		cr_expect_not(facts().resumed);
 		part();
