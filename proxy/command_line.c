@@ -21,6 +21,7 @@ static const struct {
     {"ciphers", VERB_CIPHERS},
     {"dhparam", VERB_DHPARAM},
     {"report", VERB_REPORT},
+    {"probe", VERB_PROBE},
     {"top", VERB_TOP},
     {"--help", VERB_HELP},
     {"--version", VERB_VERSION},
@@ -232,6 +233,7 @@ static size_t names_max(enum verb verb)
 	case VERB_STATUS:
 	case VERB_CHECK:
 	case VERB_TOP:
+	case VERB_PROBE:
 	case VERB_HELP:
 	case VERB_VERSION:
 		return 0;
@@ -302,6 +304,10 @@ bool command_line_parse(int argc, char *const *argv,
 			return false;
 	if (!read_verb(&reader, line_out))
 		return false;
+	/* It is asked of a server elsewhere, and has a language of its own. */
+	if (line_out->verb == VERB_PROBE)
+		return probe_options_parse(
+		    reader.words, &line_out->probe, why, why_size);
 	for (;;) {
 		const char *word = *reader.words;
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "conf/print.h"
+#include "proxy/probe_options.h"
 #include "proxy/session_report.h"
 #include "proxy/top.h"
 
@@ -23,6 +24,7 @@ enum verb {
 	VERB_CIPHERS,
 	VERB_DHPARAM,
 	VERB_REPORT,
+	VERB_PROBE,
 	VERB_TOP,
 	VERB_HELP,    /* --help */
 	VERB_VERSION, /* --version */
@@ -42,6 +44,7 @@ struct command_line {
 	/* Of `report`; its paths are the names. */
 	struct session_report_options report;
 	struct top_options top;
+	struct probe_options probe;
 	/* Of `conf` parameters, of `ciphers` a service or none, of `dhparam`
 	 * the file. Borrowed from argv. */
 	const char *const *names;

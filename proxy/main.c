@@ -38,6 +38,7 @@ int main(int argc, char **argv)
 	/* These have files to write or to read, and the names are the
 	 * caller's. */
 	if (line.verb != VERB_DHPARAM && line.verb != VERB_REPORT &&
+	    line.verb != VERB_PROBE &&
 	    !leave_directory(&line, directory, sizeof(directory))) {
 		fprintf(stderr,
 		    "postern: fatal: the name of the directory is too long\n");

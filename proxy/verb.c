@@ -21,6 +21,7 @@
 #include "proxy/master.h"
 #include "proxy/pid_file.h"
 #include "proxy/privileges.h"
+#include "proxy/probe.h"
 #include "proxy/relay_check.h"
 #include "proxy/service.h"
 #include "proxy/state.h"
@@ -48,6 +49,9 @@ static const char help[] =
     "               [--until TIME] file ...\n"
     "       postern top [-c config_directory] [--once [--json]]\n"
     "               [--sort sessions|bytes|messages|age] [--filter TEXT]\n"
+    "       postern probe [--all] [--json] [-4 | -6] [--wrappermode]\n"
+    "               [--level LEVEL] [--CAfile FILE] [...] HOST[:PORT] "
+    "[name ...]\n"
     "       postern --help | --version\n"
     "\n"
     "  start-fg  run in the foreground until SIGTERM or Ctrl-C\n"
@@ -70,6 +74,9 @@ static const char help[] =
     "            busiest clients; q ends it\n"
     "  report    what the records of sessions in log files, also compressed,\n"
     "            say of forward secrecy; - is standard input\n"
+    "  probe     what TLS a mail server does: the line of Postfix's log, its\n"
+    "            certificate, forward secrecy, resumption; --all: versions,\n"
+    "            suites, groups and certificates that it has. See postern(8)\n"
     "\n"
     "  -c        where main.cf and master.cf are (" COMMAND_LINE_DIRECTORY ")\n"
     "  -v        log more\n";
@@ -468,6 +475,8 @@ int verb_run(const struct command_line *line)
 		return run_top(line);
 	case VERB_REPORT:
 		return session_report_run(&line->report);
+	case VERB_PROBE:
+		return probe_run(&line->probe);
 	case VERB_HELP:
 		fputs(help, stdout);
 		return EXIT_SUCCESS;
