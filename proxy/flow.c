@@ -343,10 +343,30 @@ void flow_backend_failed(
 {
 	if (flow->backend_state == FLOW_BACKEND_DROPPED)
 		return;
-	if (flow->backend_state == FLOW_BACKEND_CONNECTING)
+	if (flow->backend_state == FLOW_BACKEND_CONNECTING) {
 		flow_backend_unreachable(flow, env, strerror(error));
-	else
+	} else if (flow->state == FLOW_RELAY && flow->backend_waits) {
+		/* The client gets first what was answered before. */
+		flow->backend.eof = true;
+	} else {
 		flow_backend_lost(flow, env, false);
+	}
+	flow_settle(flow, env);
+}
+
+void flow_backend_send_failed(
+    struct flow *flow, struct flow_environment *env, int error)
+{
+	size_t lost = leg_pending(&flow->backend);
+
+	if (flow->state != FLOW_RELAY ||
+	    flow->backend_state != FLOW_BACKEND_CONNECTED) {
+		flow_backend_failed(flow, env, error);
+		return;
+	}
+	/* The receive that follows brings its last words, and then the end. */
+	if (lost > 0)
+		leg_sent(&flow->backend, &env->buffers, lost);
 	flow_settle(flow, env);
 }
 

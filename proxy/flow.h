@@ -248,6 +248,9 @@ void flow_backend_sent(
 /* It could not be reached, or it broke; error is an errno. */
 void flow_backend_failed(
     struct flow *flow, struct flow_environment *env, int error);
+/* It takes no more bytes; what it said before is still to be received. */
+void flow_backend_send_failed(
+    struct flow *flow, struct flow_environment *env, int error);
 /* What FLOW_WANT_BACKEND_CLOSE asked for is done. */
 void flow_backend_closed(struct flow *flow, struct flow_environment *env);
 

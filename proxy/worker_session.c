@@ -368,7 +368,7 @@ static void sent(struct worker *worker, struct connection *connection,
 	else if (result >= 0)
 		flow_backend_sent(flow, &worker->env, (size_t)result);
 	else
-		flow_backend_failed(flow, &worker->env, -result);
+		flow_backend_send_failed(flow, &worker->env, -result);
 }
 
 /* Others hold the receive buffers in this turn. */

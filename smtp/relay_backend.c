@@ -318,6 +318,26 @@ static void pass_line(struct smtp_turn *turn, const struct smtp_reply *line)
 	smtp_turn_close(turn, SMTP_END_BACKEND_CLOSING);
 }
 
+/* A reply begins. Nothing of it is told before all of it is there: were the
+ * backend lost in between, any line of ours would end the reply, and some
+ * clients look at its first code alone. What is longer than all that is usual
+ * passes line by line. */
+static void begin_reply(struct smtp_turn *turn, const struct smtp_reply *line)
+{
+	struct smtp_reply whole;
+	switch (smtp_reply_find(turn->input, turn->input_len, &whole)) {
+	case SMTP_REPLY_NEED_MORE:
+		return;
+	case SMTP_REPLY_MALFORMED:
+		smtp_turn_answer_now(turn, SMTP_ANSWER_BACKEND_MALFORMED);
+		return;
+	case SMTP_REPLY_TOO_LONG:
+	case SMTP_REPLY_FOUND:
+		pass_line(turn, line);
+		return;
+	}
+}
+
 static void judge_line(struct smtp_turn *turn, const struct smtp_reply *line)
 {
 	const struct smtp_relay *relay = turn->relay;
@@ -339,7 +359,10 @@ static void judge_line(struct smtp_turn *turn, const struct smtp_reply *line)
 		smtp_turn_answer_now(turn, SMTP_ANSWER_PIPELINED);
 		return;
 	}
-	pass_line(turn, line);
+	if (relay->reply_code == 0 && !line->last)
+		begin_reply(turn, line);
+	else
+		pass_line(turn, line);
 }
 
 /* A line of any other reply: it passes as it is. */

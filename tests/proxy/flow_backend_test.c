@@ -517,8 +517,8 @@ Test(flow_backend, lost_before_it_took_a_command_it_ends_the_session)
 	}
 }
 
-/* Half a reply went by: what we say would be taken for the other half. */
-Test(flow_backend, lost_within_an_answer_it_ends_the_session_without_a_word)
+/* Half a reply is none: nothing of it went by. */
+Test(flow_backend, lost_within_an_answer_it_ends_the_session)
 {
 	for (size_t i = 0; i < LOSS_COUNT; i++) {
 		begin_in_relay();
@@ -526,9 +526,29 @@ Test(flow_backend, lost_within_an_answer_it_ends_the_session_without_a_word)
 		backend_hears();
 		backend_says("214-one\r\n214-t");
 		lose_it(i);
-		cr_assert_str_eq(client_hears(), "214-one\r\n");
+		cr_assert_str_eq(client_hears(), LOST);
 		over_again(CLOSE_BACKEND_LOST);
 	}
+}
+
+/* What is too long to be kept passes as it comes; then there is nothing more to
+ * be said. */
+Test(flow_backend, lost_within_an_endless_answer_it_ends_without_a_word)
+{
+	static char answer[20000], heard[20000];
+	size_t len = 0;
+
+	while (len < 17000)
+		len += (size_t)sprintf(answer + len, "214-line %zu\r\n", len);
+	begin_in_relay();
+	client_says("HELP\r\n");
+	backend_hears();
+	backend_says(answer);
+	snprintf(heard, sizeof(heard), "%s", client_hears());
+	lose_it(0);
+	cr_assert_str_eq(client_hears(), "");
+	cr_assert_str_eq(heard, answer);
+	over_again(CLOSE_BACKEND_LOST);
 }
 
 static void begin_in_body(void)

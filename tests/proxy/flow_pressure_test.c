@@ -3,6 +3,7 @@
  * bound, and nothing that had to wait may be lost. */
 #include "proxy/flow.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,6 +252,39 @@ Test(flow_pressure, answers_that_come_together_wait_for_room)
 		    wants(FLOW_WANT_BACKEND_RECV), FLOW_WANT_BACKEND_RECV);
 		flow_client_failed(&flow, &env);
 		ends_because(CLOSE_CLIENT_LOST);
+		harness_again();
+	}
+}
+
+/* It can be written to no more, but what it said before is an answer. */
+Test(flow_pressure, a_reset_loses_no_answer_that_waits_for_room)
+{
+	static const char *const answers[] = {"250 one\r\n", "250 two\r\n"};
+
+	for (size_t read = 0; read < 3; read++) {
+		const char *heard;
+
+		begin_in_clear_relay();
+		client_says("NOOP\r\nNOOP\r\n");
+		backend_hears();
+		client_says("NOOP\r\n");
+		for (size_t i = 0; i < read && i < 2; i++)
+			flow_backend_received(&flow, &env,
+			    (const uint8_t *)answers[i], strlen(answers[i]));
+		flow_backend_send_failed(&flow, &env, ECONNRESET);
+		cr_assert_eq(
+		    wants(FLOW_WANT_BACKEND_RECV), FLOW_WANT_BACKEND_RECV);
+		for (size_t i = read; i < 2; i++)
+			flow_backend_received(&flow, &env,
+			    (const uint8_t *)answers[i], strlen(answers[i]));
+		flow_backend_failed(&flow, &env, ENOTCONN);
+		if (wants(FLOW_WANT_BACKEND_CLOSE) != 0)
+			flow_backend_closed(&flow, &env);
+		heard = client_hears();
+		cr_assert_str_eq(heard, "250 one\r\n250 two\r\n"
+					"421 4.3.0 gate.test Error: backend "
+					"connection lost\r\n");
+		ends_because(CLOSE_BACKEND_LOST);
 		harness_again();
 	}
 }
