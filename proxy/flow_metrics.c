@@ -2,7 +2,6 @@
 #include "proxy/flow_metrics.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "proxy/flow_internal.h"
@@ -86,6 +85,12 @@ static enum metric_sni sni_of(const struct flow *flow)
 	return METRIC_SNI_INVALID;
 }
 
+/* Into what is zero. */
+static void copy_word(char *out, size_t out_size, const char *word)
+{
+	memcpy(out, word, strnlen(word, out_size - 1));
+}
+
 static void fill_key(const struct flow *flow, const struct tls_facts *facts,
     struct state_row_key *key)
 {
@@ -94,13 +99,12 @@ static void fill_key(const struct flow *flow, const struct tls_facts *facts,
 	key->resumed = facts->resumed;
 	key->forward_secret = facts->forward_secret;
 	key->post_quantum = facts->post_quantum;
-	snprintf(key->protocol, sizeof(key->protocol), "%s", facts->protocol);
-	snprintf(key->cipher, sizeof(key->cipher), "%s", facts->cipher);
+	copy_word(key->protocol, sizeof(key->protocol), facts->protocol);
+	copy_word(key->cipher, sizeof(key->cipher), facts->cipher);
 	tls_facts_group_word(facts, key->group, sizeof(key->group));
 	tls_facts_signature_word(facts, key->signature, sizeof(key->signature));
-	snprintf(key->forward_secrecy_reason,
-	    sizeof(key->forward_secrecy_reason), "%s",
-	    facts->forward_secrecy_reason);
+	copy_word(key->forward_secrecy_reason,
+	    sizeof(key->forward_secrecy_reason), facts->forward_secrecy_reason);
 }
 
 static void count_tickets(

@@ -34,6 +34,7 @@ struct log {
 	enum log_level level;
 	int syslog_facility;
 	pid_t pid;
+	char pid_text[24]; /* "[1234567]: " */
 	time_t stamp_of_s; /* the second that `stamp` is of */
 	char stamp[32];
 	char host[HOST_SIZE];
@@ -81,6 +82,27 @@ static const char *stamp_now(struct log *log)
 	return log->stamp;
 }
 
+static char *put(char *at, const char *text, size_t size_max)
+{
+	size_t len = strnlen(text, size_max);
+
+	memcpy(at, text, len);
+	return at + len;
+}
+
+/* Of each line in a file, so by hand; FRAME_SIZE_MAX is room for it. */
+static size_t write_file_frame(struct log *log, const char *name, char *out)
+{
+	char *at = put(out, stamp_now(log), sizeof(log->stamp));
+
+	*at++ = ' ';
+	at = put(at, log->host, HOST_SIZE);
+	*at++ = ' ';
+	at = put(at, name, NAME_SIZE - 1);
+	at = put(at, log->pid_text, sizeof(log->pid_text));
+	return (size_t)(at - out);
+}
+
 static size_t write_frame(struct log *log, enum log_level level,
     const char *name, char *out, size_t out_size)
 {
@@ -99,9 +121,7 @@ static size_t write_frame(struct log *log, enum log_level level,
 		    log->syslog_facility | levels[level].priority,
 		    stamp_now(log), NAME_SIZE - 1, name, (int)log->pid);
 	else
-		len =
-		    snprintf(out, out_size, "%s %s %.*s[%d]: ", stamp_now(log),
-			log->host, NAME_SIZE - 1, name, (int)log->pid);
+		return write_file_frame(log, name, out);
 	assert(len > 0);
 	assert((size_t)len < out_size);
 	return (size_t)len;
@@ -224,6 +244,7 @@ void log_after_fork(struct log *log, const char *name)
 	log->lost = 0;
 	log->lost_told = 0;
 	log->pid = getpid();
+	snprintf(log->pid_text, sizeof(log->pid_text), "[%d]: ", (int)log->pid);
 	snprintf(log->name, sizeof(log->name), "%s", name);
 }
 

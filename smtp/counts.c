@@ -2,7 +2,7 @@
 #include "smtp/counts.h"
 
 #include <assert.h>
-#include <stdio.h>
+#include <string.h>
 
 static const char *const words[SMTP_VERB_COUNT] = {
 #define VERB(symbol, word) word,
@@ -22,22 +22,42 @@ static void add_one(uint16_t *count)
 		(*count)++;
 }
 
+/* What does not fit is cut off. */
+static void append(struct text *text, const char *part)
+{
+	size_t len = strnlen(part, text->size - 1 - text->len);
+
+	memcpy(text->out + text->len, part, len);
+	text->len += len;
+	text->out[text->len] = '\0';
+}
+
+static void append_number(struct text *text, unsigned number)
+{
+	char digits[16];
+	char *at = digits + sizeof(digits) - 1;
+
+	*at = '\0';
+	do {
+		*--at = (char)('0' + number % 10);
+		number /= 10;
+	} while (number != 0);
+	append(text, at);
+}
+
 static void append_item(
     struct text *text, const char *word, unsigned ok, unsigned total)
 {
-	char item[64];
+	if (text->len > 0)
+		append(text, " ");
+	append(text, word);
+	append(text, "=");
+	append_number(text, ok);
 	/* Postfix writes "commands=0/0" of a client that said nothing. */
-	int item_len =
-	    ok == total && total > 0
-		? snprintf(item, sizeof(item), "%s=%u", word, ok)
-		: snprintf(item, sizeof(item), "%s=%u/%u", word, ok, total);
-	assert(item_len > 0);
-	int len = snprintf(text->out + text->len, text->size - text->len,
-	    "%s%s", text->len > 0 ? " " : "", item);
-	assert(len > 0);
-	text->len += (size_t)len;
-	if (text->len >= text->size)
-		text->len = text->size - 1;
+	if (ok == total && total > 0)
+		return;
+	append(text, "/");
+	append_number(text, total);
 }
 
 void smtp_counts_came(struct smtp_counts *counts, enum smtp_verb verb)

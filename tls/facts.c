@@ -19,7 +19,11 @@
 
 static void copy_name(char *out, size_t out_size, const char *name)
 {
-	snprintf(out, out_size, "%s", name != NULL ? name : "");
+	size_t len = name == NULL ? 0 : strnlen(name, out_size - 1);
+
+	if (len > 0)
+		memcpy(out, name, len);
+	out[len] = '\0';
 }
 
 /* Postfix 3.7's words for the group, which a certificate's key shares. */
@@ -299,12 +303,11 @@ void tls_facts_group_word(
 	    exchange->name[0] == '\0' || strcmp(exchange->name, "RSA") == 0;
 
 	if (exchange->curve[0] != '\0')
-		snprintf(out, out_size, "%s", exchange->curve);
+		copy_name(out, out_size, exchange->curve);
 	else if (strcmp(exchange->name, "DHE") == 0)
 		snprintf(out, out_size, "DHE-%d", exchange->bits);
 	else
-		snprintf(
-		    out, out_size, "%s", has_none ? "none" : exchange->name);
+		copy_name(out, out_size, has_none ? "none" : exchange->name);
 }
 
 void tls_facts_signature_word(
