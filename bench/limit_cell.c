@@ -122,7 +122,10 @@ static void list_groups(
     const struct limit_cell *cell, const char *separator, char *list_out)
 {
 	const char *group = cell->is_edh ? "X25519" : cell->group;
-	bool two = cell->protocol == 2 && strcmp(cell->key, "ecdsa-p256") == 0;
+	/* OpenSSL takes no group twice. */
+	bool two = cell->protocol == 2 &&
+		   strcmp(cell->key, "ecdsa-p256") == 0 &&
+		   strcmp(group, "P-256") != 0;
 
 	snprintf(list_out, LIMIT_PATH_SIZE, "%s%s%s", group,
 	    two ? separator : "", two ? "P-256" : "");

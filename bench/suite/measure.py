@@ -2,16 +2,20 @@
 """Runs: rounds in which the servers take turns, cell by cell."""
 import json
 import os
-import re
-import shutil
-import signal
+import statistics
 import subprocess
 import time
 
 from . import servers
 from .packages import Missing
 
-CALLGRIND_FEW, CALLGRIND_MANY = 10, 60
+# A peer that takes so much more than the best one decides nothing: it gets
+# short windows.
+FAR_BEHIND = 1.3
+# Beyond the window; a run that takes longer hangs.
+BENCH_S = 90
+LIMIT_S = 600
+NOOPS_PER_S = 200
 
 
 def processors():
@@ -31,6 +35,7 @@ class Runner:
         self.files = servers.Files(directory / "files")
         self.sink = servers.Sink(directory, self.files, self.client_cpus)
         self.cells, self.memory, self.skipped = {}, [], {}
+        self.flood, self.workers, self.failures = {}, {}, []
         self.machine, self.number = None, 0
         self.done, self.all = 0, 1
         self.started = []
@@ -41,19 +46,32 @@ class Runner:
             server.stop()
         self.sink.stop()
 
+    def fail(self, text):
+        """Kept for the report: a figure is missing, and this is why."""
+        self.say(text)
+        if text not in self.failures:
+            self.failures.append(text)
+
     # One measurement.
 
-    def bench(self, server, *words):
+    def command(self, server, *words):
+        return list(map(str, [
+            self.build / "bench" / "postern-bench", "--tls", server.tls,
+            "--cpus", self.client_cpus, "--timeout", 20, "--json", "-",
+            "--quiet", *words, f"127.0.0.1:{server.port}"]))
+
+    def bench(self, server, *words, nice=0):
         """The JSON of one run of postern-bench, or None: it failed."""
-        command = [self.build / "bench" / "postern-bench", "--tls",
-                   server.tls, "--server-pid", server.pid, "--cpus",
-                   self.client_cpus, "--timeout", 20, "--json", "-", "--quiet",
-                   *words, f"127.0.0.1:{server.port}"]
-        result = subprocess.run(
-            list(map(str, command)), capture_output=True, text=True,
-            stdin=subprocess.DEVNULL)
+        command = self.command(server, "--server-pid", server.pid, *words)
+        try:
+            result = subprocess.run(
+                ["nice", "-n", str(nice), *command], capture_output=True,
+                text=True, stdin=subprocess.DEVNULL, timeout=BENCH_S)
+        except subprocess.TimeoutExpired:
+            self.fail(f"{server.name}: no end of {words[-1]}")
+            return None
         if result.returncode:
-            self.say(f"{server.name}: {result.stderr.strip()[-200:]}")
+            self.fail(f"{server.name}: {result.stderr.strip()[-200:]}")
             return None
         report = json.loads(result.stdout)
         self.machine = report["machine"]
@@ -67,23 +85,36 @@ class Runner:
         directory = self.directory / f"{self.number}"
         server = None
         try:
+            self.sink.mend(self.client_cpus)
             server = kind(directory, setup, self.files, self.sink.port)
             self.started.append(server)
             return server.start(cpus or self.server_cpus)
         except (Missing, OSError, subprocess.SubprocessError) as reason:
-            if kind is servers.Postern:
+            if server:
+                server.stop()
+            if issubclass(kind, servers.Postern):
                 raise Missing(f"Postern does not start: {reason}") from None
             self.skipped[kind.name] = str(reason)[-300:]
             self.say(f"{kind.name} is skipped: {reason}")
-            if server:
-                server.stop()
             return None
 
-    def _note(self, cell, server, report):
-        row = self.cells.setdefault(cell.name, {
+    def again(self, server, cpus=None):
+        """The same, or one in its place if it has died."""
+        if server.process is not None and server.process.poll() is None:
+            return server
+        self.fail(f"{server.name} has died, and is started anew: "
+                  + server.last_words()[-200:])
+        server.stop()
+        return self.start(type(server), server.setup, cpus)
+
+    def row(self, cell):
+        return self.cells.setdefault(cell.name, {
             "work": cell.work, "unit": cell.unit, "must": cell.must,
-            "aim": cell.aim, "size": cell.size, "servers": {}})
-        figures = row["servers"].setdefault(server.name, {
+            "aim": cell.aim, "size": cell.size, "tickets": cell.tickets,
+            "servers": {}})
+
+    def note(self, cell, server, report):
+        figures = self.row(cell)["servers"].setdefault(server.name, {
             "cpu_us": [], "per_s": [], "p50_us": [], "p99_us": [],
             "p99_9_us": []})
         job = report["jobs"][0] if report else None
@@ -99,16 +130,16 @@ class Runner:
                 ("p99_9_us", latency["p99_9"])):
             figures[name].append(value)
 
-    def _measure(self, cell, server):
+    def measure(self, cell, server, window_s):
         connections = 8 if cell.work == "relay" else 16
         threads = min(cell.workers, len(self.client_cpus.split(",")))
         report = self.bench(
-            server, "--duration", self.plan.window_s, "--warmup",
-            self.plan.warmup_s, "--connections", connections, "--threads",
-            threads, *cell.words(), cell.work)
-        self._note(cell, server, report)
+            server, "--duration", window_s, "--warmup", self.plan.warmup_s,
+            "--connections", connections, "--threads", threads,
+            *cell.words(), cell.work)
         self.done += 1
         self.say(None)
+        return report
 
     # The matrix.
 
@@ -117,6 +148,7 @@ class Runner:
         servers, which run together for all rounds."""
         setups = {}
         for cell, kinds in wanted.items():
+            self.row(cell)
             setups.setdefault(cell.setup, {})[cell] = kinds
         self.done = 0
         self.all = self.plan.rounds * sum(map(len, wanted.values()))
@@ -126,41 +158,118 @@ class Runner:
     def _run_setup(self, setup, cells):
         kinds = list(dict.fromkeys(
             kind for some in cells.values() for kind in some))
-        cpus = None
-        if setup.workers > 1:
-            cpus = f"{self.server_cpus},{self.client_cpus}"
-        running = {kind: self.start(kind, setup, cpus) for kind in kinds}
+        running = {}
         try:
+            for kind in kinds:
+                running[kind] = self.start(kind, setup)
             for number in range(self.plan.rounds):
                 for cell, some in cells.items():
-                    turn = number % len(some)
-                    for kind in some[turn:] + some[:turn]:
-                        if running[kind]:
-                            self._measure(cell, running[kind])
+                    self._run_round(number, cell, some, running)
         finally:
             for server in running.values():
                 if server:
                     server.stop()
 
+    def _so_far(self, cell, kind):
+        figures = self.row(cell)["servers"].get(kind.name)
+        known = [value for value in figures["cpu_us"]
+                 if value] if figures else []
+        return statistics.median(known) if known else float("inf")
+
+    def _run_round(self, number, cell, kinds, running):
+        """Postern beside the best so far, then those behind it; every other
+        round is backwards."""
+        peers = sorted(kinds[1:], key=lambda kind: self._so_far(cell, kind))
+        best = self._so_far(cell, peers[0]) if peers else 0
+        order = [kinds[0], *peers]
+        for kind in order[::-1] if number % 2 else order:
+            if running[kind]:
+                running[kind] = self.again(running[kind])
+            if not running[kind]:
+                continue
+            window_s = self.plan.window_s if cell.must else self.plan.short_s
+            if kind in peers and number and \
+                    self._so_far(cell, kind) > FAR_BEHIND * best:
+                window_s = self.plan.short_s
+            server = running[kind]
+            self.note(cell, server, self.measure(cell, server, window_s))
+
+    # More workers than one.
+
+    def run_workers(self, pairs):
+        """`pairs`: {cell for several workers: the same for one}; they take
+        turns, on the same processors."""
+        cpus = f"{self.server_cpus},{self.client_cpus}"
+        for many, one in pairs.items():
+            both = {}
+            try:
+                for cell in (many, one):
+                    both[cell] = self.start(servers.Postern, cell.setup, cpus)
+                for number in range(2 * self.plan.rounds):
+                    order = [many, one] if number % 2 else [one, many]
+                    for cell in order:
+                        report = self.measure(
+                            many, both[cell], self.plan.window_s)
+                        self._note_workers(many, cell is many, report)
+            finally:
+                for server in both.values():
+                    server.stop()
+
+    def _note_workers(self, cell, is_many, report):
+        row = self.workers.setdefault(cell.name, {
+            "workers": cell.workers, "one_us": [], "many_us": [],
+            "one_per_s": [], "many_per_s": []})
+        who = "many" if is_many else "one"
+        row[f"{who}_us"].append(
+            report and report["server"]["cpu_us_per_unit"])
+        row[f"{who}_per_s"].append(
+            report and report["jobs"][0]["units_per_s"])
+
+    # A flood.
+
     def run_flood(self, cells):
         """How soon a NOOP on an established session comes back while one
-        worker has more handshakes to do than it can. {cell: [p99 in us]}"""
-        found = {}
+        worker has more handshakes to do than it can. The flood is a process
+        of low priority: else what is measured is how long the NOOP's client
+        waits for the processor that it shares with the flood's."""
         for cell in cells:
             server = self.start(servers.Postern, cell.setup)
-            if server is None:
-                return found
-            words = cell.words()
+            row = self.flood[cell.name] = {
+                "p99_us": [], "alone_p99_us": [], "handshakes_per_s": []}
             for _ in range(self.plan.rounds):
-                report = self.bench(
-                    server, "--duration", 2 * self.plan.window_s, "--warmup",
-                    self.plan.warmup_s, "--messages", 1000000, "--mix",
-                    "full:64,noop:2@100", *words, "mixed")
-                if report:
-                    noop = report["jobs"][1]["latency_us"]["p99"]
-                    found.setdefault(cell.name, []).append(noop)
+                row["alone_p99_us"].append(self._noops(server))
+                self._flood(server, cell, row)
             server.stop()
-        return found
+
+    def _noops(self, server):
+        report = self.bench(
+            server, "--duration", self.plan.flood_s, "--warmup", 0.2,
+            "--connections", 2, "--rate", NOOPS_PER_S, "--messages", 1000000,
+            "noop", nice=-10)
+        return report and report["jobs"][0]["latency_us"]["p99"]
+
+    def _flood(self, server, cell, row):
+        command = self.command(
+            server, "--connections", 64, "--duration", self.plan.flood_s + 2,
+            "--warmup", 0, *cell.words(), "handshake")
+        with subprocess.Popen(
+                ["nice", "-n", "19", *command], stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                text=True) as flood:
+            time.sleep(0.5)
+            p99 = self._noops(server)
+            ended = flood.poll() is not None
+            try:
+                output, errors = flood.communicate(timeout=BENCH_S)
+            except subprocess.TimeoutExpired:
+                flood.kill()
+                output, errors = "", "no end"
+        if flood.returncode or ended:
+            self.fail(f"{cell.name}: the flood: {errors.strip()[-200:]}")
+            return
+        row["p99_us"].append(p99)
+        row["handshakes_per_s"].append(
+            json.loads(output)["jobs"][0]["units_per_s"])
 
     # Memory.
 
@@ -199,94 +308,32 @@ class Runner:
         names = sorted({cell.name for cell in cells
                         if cell.work == "handshake" and cell.tickets
                         and cell.workers == 1})
-        command = ["taskset", "-c", self.server_cpus + "," + self.client_cpus,
-                   self.build / "bench" / "limit", "--json", "--rounds",
-                   self.plan.rounds, "--count", self.plan.limit_count,
-                   *names]
-        if any("custom" in name for name in names):
-            command[5:5] = ["--dh", self.files.dh("custom")]
-        result = subprocess.run(list(map(str, command)), capture_output=True,
-                                text=True)
-        if result.returncode:
-            self.say("the limit: " + result.stderr.strip())
+        if not names:
             return {}
-        limits = json.loads(result.stdout)["cells"]
-        limits["session_bytes"] = self._bare_sessions()
+        words = ["--rounds", self.plan.rounds, "--count",
+                 self.plan.limit_count, *names]
+        if any("custom" in name for name in names):
+            words[:0] = ["--dh", self.files.dh("custom")]
+        limits = self._limit(*words)
+        if limits:
+            bare = self._limit("--rounds", 1, "--count", 1, "--memory", 1000,
+                               "TLSv1.3/X25519/ecdsa-p256/full")
+            limits["session_bytes"] = sum(
+                cell["session_bytes"] for cell in bare.values())
         return limits
 
-    def _bare_sessions(self):
-        result = subprocess.run(
-            [self.build / "bench" / "limit", "--json", "--rounds", "1",
-             "--count", "1", "--memory", "1000",
-             "TLSv1.3/X25519/ecdsa-p256/full"],
-            capture_output=True, text=True)
-        if result.returncode:
-            return 0
-        (cell,) = json.loads(result.stdout)["cells"].values()
-        return cell["session_bytes"]
-
-    # Instructions.
-
-    def run_instructions(self):
-        """Of Postern's processes under callgrind, for one unit: what many cost
-        more than a few. No clock is in it, so it can be repeated."""
-        if shutil.which("valgrind") is None:
-            self.skipped["callgrind"] = "valgrind is not installed"
-            return {}
-        found = {}
-        for work in ("handshake", "relay"):
-            totals = [self._instructions(work, count)
-                      for count in (CALLGRIND_FEW, CALLGRIND_MANY)]
-            if None in totals:
-                return found
-            unit = "handshake" if work == "handshake" else "message"
-            found[unit] = round((totals[1] - totals[0])
-                                / (CALLGRIND_MANY - CALLGRIND_FEW))
-        return found
-
-    def _instructions(self, work, count):
-        from .cells import Setup
-        self.number += 1
-        directory = self.directory / f"{self.number}"
-        output = self.directory / f"callgrind-{self.number}"
-        output.mkdir()
-        output.chmod(0o777)
-        server = Instrumented(directory, Setup("ecdsa-p256"), self.files,
-                              self.sink.port)
-        server.counts = output
-        self.started.append(server)
+    def _limit(self, *words):
+        # The floor's clients are on the other processor, as postern-bench is.
+        command = ["taskset", "-c", self.server_cpus + "," + self.client_cpus,
+                   self.build / "bench" / "limit", "--json", *words]
         try:
-            server.start(self.server_cpus)
-        except Missing as reason:
-            self.skipped["callgrind"] = str(reason)[-300:]
-            return None
-        # A session of its own for the few messages: it is in both.
-        report = self.bench(
-            server, "--count", count, "--connections", 1, "--messages", 1000,
-            "--protocol", "TLSv1.3", "--groups", "X25519", work)
-        server.end()
-        totals = [int(number) for path in output.iterdir()
-                  for number in re.findall(r"^totals: (\d+)",
-                                           path.read_text(), re.M)]
-        return sum(totals) if report and totals else None
-
-
-class Instrumented(servers.Postern):
-    """Postern under callgrind, which cannot live in a sandbox."""
-
-    counts = None
-
-    def configure(self):
-        command = super().configure()
-        with open(self.directory / "main.cf", "a", encoding="ascii") as main:
-            main.write("proxy_sandbox = no\n")
-        return ["valgrind", "--tool=callgrind", "--trace-children=yes",
-                f"--callgrind-out-file={self.counts}/%p", *command]
-
-    def end(self):
-        """Gently: what is killed writes no counts."""
-        os.kill(self.pid, signal.SIGTERM)
-        deadline = time.monotonic() + 30
-        while self.process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        self.stop()
+            result = subprocess.run(
+                list(map(str, command)), capture_output=True, text=True,
+                timeout=LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self.fail("the limit: no end")
+            return {}
+        if result.returncode:
+            self.fail("the limit: " + result.stderr.strip()[-200:])
+            return {}
+        return json.loads(result.stdout)["cells"]

@@ -1,50 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was measured, for people: Markdown, and plots by gnuplot."""
-import shutil
-import statistics
-import subprocess
+"""What was measured, for people: Markdown, and a summary for the README."""
+import re
 
-OURS = "postern"
-PERCENTILES = ["p50_us", "p99_us", "p99_9_us"]
+from . import marks, plots
+from .marks import OURS, known, limit_of, median, show, spread
 
-
-def known(values):
-    return [value for value in values if value is not None]
-
-
-def median(values):
-    values = known(values)
-    return statistics.median(values) if values else None
-
-
-def spread(values):
-    """The median distance to the median."""
-    values = known(values)
-    if not values:
-        return 0
-    middle = statistics.median(values)
-    return statistics.median(abs(value - middle) for value in values)
-
-
-def paired_ratio(ours, theirs):
-    """The median of the ratios within each round."""
-    pairs = [a / b for a, b in zip(ours, theirs) if a and b]
-    return statistics.median(pairs) if pairs else None
-
-
-def best_peer(row):
-    """(name, median of its processor time); (None, None) without peers."""
-    medians = {name: median(figures["cpu_us"])
-               for name, figures in row["servers"].items() if name != OURS}
-    medians = {name: value for name, value in medians.items() if value}
-    if not medians:
-        return None, None
-    name = min(medians, key=medians.get)
-    return name, medians[name]
-
-
-def show(value, digits=0):
-    return "–" if value is None else f"{value:.{digits}f}"
+PERCENTILES = plots.PERCENTILES
 
 
 def cpu_of(row, name):
@@ -52,29 +13,14 @@ def cpu_of(row, name):
     return median(figures["cpu_us"]) if figures else None
 
 
-def verdict(row, ratio):
-    if not row["must"] or ratio is None:
-        return ""
-    return "met" if ratio <= row["must"] else "short"
-
-
 def marks_table(results):
-    lines = ["## Against the best peer", "",
-             "Server's processor time per unit: medians, and the median of the "
-             "ratios of each round.", "",
-             "| cell | Postern µs | best peer | its µs | ratio | must | aim | |",
-             "|---|--:|---|--:|--:|--:|--:|---|"]
-    for name, row in results["cells"].items():
-        peer, peer_us = best_peer(row)
-        if peer is None or OURS not in row["servers"]:
-            continue
-        ratio = paired_ratio(row["servers"][OURS]["cpu_us"],
-                             row["servers"][peer]["cpu_us"])
-        lines.append(
-            f"| {name} | {show(cpu_of(row, OURS), 1)} | {peer} | "
-            f"{show(peer_us, 1)} | {show(ratio, 3)} | {row['must'] or '–'} | "
-            f"{row['aim'] or '–'} | {verdict(row, ratio)} |")
-    return lines + [""]
+    return ["## What it must reach", "",
+            "Server's processor time per unit against the best peer of the "
+            "cell: medians, and the median ± median deviation of the ratios "
+            "within each round. Below: messages a second, memory (PSS), what "
+            "Postern adds to the limit, more workers than one, and how soon a "
+            "NOOP comes back under a flood of handshakes.", "",
+            *marks.table(results), ""]
 
 
 def peers_table(results):
@@ -99,11 +45,6 @@ def peers_table(results):
                          f"{value:.0f} ± {spread(figures['cpu_us']):.0f}")
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return lines + [""]
-
-
-def limit_of(results, name):
-    limit = results["limit"].get(name)
-    return limit["memory_us"] + limit["floor_us"] if limit else None
 
 
 def limit_table(results):
@@ -164,33 +105,54 @@ def memory_table(results):
 
 
 def workers_table(results):
+    if not results["workers"]:
+        return []
     lines = ["## More workers", "",
-             "Client and sink share the processors then: the figure is the "
-             "processor time, beside that of one worker.", "",
-             "| cell | Postern µs | with one worker | ratio |",
-             "|---|--:|--:|--:|"]
-    found = False
-    for name, row in results["cells"].items():
-        one = results["cells"].get(name.rsplit("/", 1)[0])
-        if not name.endswith(" workers") or one is None:
-            continue
-        ours, alone = cpu_of(row, OURS), cpu_of(one, OURS)
-        if ours and alone:
-            found = True
-            lines.append(f"| {name} | {show(ours, 1)} | {show(alone, 1)} | "
-                         f"{ours / alone:.3f} |")
-    return lines + [""] if found else []
+             "Several workers and one take turns; client and sink share a "
+             "processor with the second worker.", "",
+             "| cell | workers' µs | one worker's | workers' handshakes per "
+             "second | one worker's |", "|---|--:|--:|--:|--:|"]
+    for name, row in results["workers"].items():
+        values = [show(median(row[key]), 1) for key in (
+            "many_us", "one_us", "many_per_s", "one_per_s")]
+        lines.append(f"| {name} | " + " | ".join(values) + " |")
+    return lines + [""]
 
 
 def flood_table(results):
     if not results["flood"]:
         return []
     lines = ["## Under a flood of handshakes", "",
-             "p99 of a NOOP that is relayed on an established session, 100 a "
+             "p99 of a NOOP that is relayed on an established session, 200 a "
              "second, while 64 connections do nothing but handshakes.", "",
-             "| handshakes | p99 µs |", "|---|--:|"]
-    lines += [f"| {name} | {show(median(values))} |"
-              for name, values in results["flood"].items()]
+             "| handshakes | p99 ms | without the flood | handshakes per "
+             "second |", "|---|--:|--:|--:|"]
+    for name, row in results["flood"].items():
+        parts = [[value / 1000 for value in known(row[key])]
+                 for key in ("p99_us", "alone_p99_us")]
+        lines.append(f"| {name} | {show(median(parts[0]), 2)} | "
+                     f"{show(median(parts[1]), 2)} | "
+                     f"{show(median(row['handshakes_per_s']))} |")
+    return lines + [""]
+
+
+def crossings_table(results):
+    if not results["crossings"]:
+        return []
+    lines = ["## Kernel crossings", "",
+             "System calls of all the server's threads for one unit, counted "
+             "by strace in a run of their own: with one connection, and with "
+             "16, where a ring takes many at a turn. Beside them those that "
+             "are most, with one connection.", "",
+             "| cell | program | one connection | 16 | |",
+             "|---|---|--:|--:|---|"]
+    for name, row in results["crossings"].items():
+        for server, figures in row.items():
+            most = sorted(figures["calls"].items(), key=lambda item: -item[1])
+            lines.append(
+                f"| {name} | {server} | {figures['alone']:.1f} | "
+                f"{figures['busy']:.1f} | " + ", ".join(
+                    f"{call} {count:.1f}" for call, count in most[:5]) + " |")
     return lines + [""]
 
 
@@ -204,8 +166,10 @@ def heading(results):
         f"{machine.get('architecture')}",
         f"- {machine.get('kernel')}, {machine.get('openssl')}, liburing "
         f"{machine.get('liburing')}",
-        f"- {results['rounds']} rounds that take turns, {results['window_s']} "
-        f"s each; server on processor {results['server_cpus']}, client and "
+        f"- {results['rounds']} rounds that take turns, windows of "
+        f"{results['window_s']} s where there are marks and of "
+        f"{results['short_s']} s elsewhere, {results['seconds'] // 60} minutes "
+        f"in all; server on processor {results['server_cpus']}, client and "
         f"sink on {results['client_cpus']}",
         f"- behind all of them: {results['sink']}",
         "- equal terms: one worker, the same certificate, groups, prime and "
@@ -219,151 +183,10 @@ def heading(results):
     ]
     lines += [f"- skipped: {name}: {reason}"
               for name, reason in results["skipped"].items()]
+    lines += [f"- **failed**: {text}" for text in results["failures"]]
     for unit, count in results["instructions"].items():
         lines.append(f"- instructions per {unit} (callgrind, TLS 1.3, X25519, "
                      f"ECDSA P-256): {count:,}")
-    return lines + [""]
-
-
-PLOT = """\
-set terminal svg size 1000,500 font "sans,11"
-set output "{output}"
-set title "{title}"
-set key outside right top
-set grid ytics
-{more}
-"""
-
-
-def plot_bars(directory, name, title, unit, table, servers):
-    """`table`: {label: {server: value}}; one group of bars for each label."""
-    data = directory / f"{name}.dat"
-    with open(data, "w", encoding="utf-8") as file:
-        print("cell", *(f'"{server}"' for server in servers), file=file)
-        for label, values in table.items():
-            print(f'"{label}"', *(values.get(server) or "?"
-                                  for server in servers), file=file)
-    columns = ", ".join(
-        f'"{data.name}" using {i + 2}{":xtic(1)" if i == 0 else ""} '
-        f'title "{server}"' for i, server in enumerate(servers))
-    more = (f'set ylabel "{unit}"\nset style data histogram\n'
-            "set style histogram clustered gap 1\nset style fill solid 0.8\n"
-            'set datafile missing "?"\nset xtics rotate by -25\n'
-            f"set yrange [0:*]\nplot {columns}")
-    return PLOT.format(output=f"{name}.svg", title=title, more=more)
-
-
-def plot_lines(directory, name, title, axes, series, log="x"):
-    """`series`: {title: [(x, y)]}."""
-    parts = []
-    for number, (label, points) in enumerate(series.items()):
-        data = directory / f"{name}-{number}.dat"
-        data.write_text("".join(f"{x} {y}\n" for x, y in sorted(points)))
-        parts.append(f'"{data.name}" with linespoints title "{label}"')
-    more = (f'set xlabel "{axes[0]}"\nset ylabel "{axes[1]}"\n'
-            f"set logscale {log}\nset yrange [0:*]\nplot " + ", ".join(parts))
-    return PLOT.format(output=f"{name}.svg", title=title, more=more)
-
-
-def handshakes_plot(results, directory):
-    table, names = {}, []
-    for name, row in results["cells"].items():
-        if row["work"] != "handshake" or len(row["servers"]) < 2:
-            continue
-        for server, figures in row["servers"].items():
-            value = median(figures["cpu_us"])
-            if value:
-                table.setdefault(name, {})[server] = round(1e6 / value)
-                names.append(server)
-    names = list(dict.fromkeys(names))
-    return table and plot_bars(
-        directory, "handshakes", "Handshakes per second of processor time",
-        "handshakes per CPU second", table, names)
-
-
-def latency_plot(results, directory):
-    series = {}
-    for name, row in results["cells"].items():
-        figures = row["servers"].get(OURS)
-        if row["work"] != "handshake" or not row["must"] or not figures:
-            continue
-        points = [(share, median(figures[key])) for share, key in
-                  zip((50, 99, 99.9), PERCENTILES)]
-        if all(value for _, value in points):
-            # 1 in so many sessions is slower.
-            series[name] = [(100 / (100 - share), value)
-                            for share, value in points]
-    return series and plot_lines(
-        directory, "latency", "Postern: latency of handshakes",
-        ("one in so many is slower", "µs"), series)
-
-
-def primes_plot(results, directory):
-    series = {}
-    for size in (2048, 3072, 4096):
-        row = results["cells"].get(f"TLSv1.2/ffdhe{size}/rsa-2048/full")
-        for server, figures in (row["servers"] if row else {}).items():
-            value = median(figures["cpu_us"])
-            if value:
-                series.setdefault(server, []).append((size, value))
-        limit = limit_of(results, f"TLSv1.2/ffdhe{size}/rsa-2048/full")
-        if limit:
-            series.setdefault("limit", []).append((size, limit))
-    return series and plot_lines(
-        directory, "primes", "EDH: processor time by the size of the prime",
-        ("bits", "µs per handshake"), series, log="x 2")
-
-
-def memory_plot(results, directory):
-    series = {}
-    for row in results["memory"]:
-        label = f"{row['server']}, {row['stage']}"
-        series.setdefault(label, []).append(
-            (row["held"], row["bytes"] / 1024))
-    return series and plot_lines(
-        directory, "memory", "Memory of a held TLS session",
-        ("sessions held", "kB per session"), series)
-
-
-def sizes_plot(results, directory):
-    series = {}
-    for row in results["cells"].values():
-        if row["work"] != "relay":
-            continue
-        for server, figures in row["servers"].items():
-            rate = median(figures["per_s"])
-            if rate:
-                series.setdefault(server, {})[row["size"]] = max(
-                    rate * row["size"] / 1e6,
-                    series.get(server, {}).get(row["size"], 0))
-    series = {server: sorted(points.items())
-              for server, points in series.items()}
-    return series and plot_lines(
-        directory, "sizes", "Relaying: throughput by the size of messages",
-        ("octets of a message", "MB/s"), series)
-
-
-PLOTS = {"handshakes": handshakes_plot, "latency": latency_plot,
-         "primes": primes_plot, "memory": memory_plot, "sizes": sizes_plot}
-
-
-def draw(results, directory):
-    """Markdown lines that show the plots."""
-    if shutil.which("gnuplot") is None:
-        return ["No plots: gnuplot is not installed (gnuplot-nox).", ""]
-    lines = []
-    for name, make in PLOTS.items():
-        script = make(results, directory)
-        if not script:
-            continue
-        path = directory / f"{name}.gnuplot"
-        path.write_text(script, encoding="utf-8")
-        done = subprocess.run(["gnuplot", path.name], cwd=directory,
-                              capture_output=True, text=True)
-        if done.returncode:
-            lines.append(f"gnuplot failed: {done.stderr.strip()[-200:]}")
-        else:
-            lines.append(f"![{name}]({name}.svg)")
     return lines + [""]
 
 
@@ -371,13 +194,68 @@ def markdown(results):
     return (heading(results) + marks_table(results) + limit_table(results)
             + peers_table(results) + latency_table(results)
             + workers_table(results) + flood_table(results)
-            + memory_table(results))
+            + crossings_table(results) + memory_table(results))
 
 
 def write(results, directory):
     directory.mkdir(parents=True, exist_ok=True)
-    lines = markdown(results) + draw(results, directory)
+    drawn, lines = plots.draw(results, directory)
+    lines = markdown(results) + lines + [
+        f"![{name}]({name}.svg)" for name in drawn] + [""]
     (directory / "report.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+# The README's summary.
+
+BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+HEADING = "## The benchmark\n"
+DRAWINGS = "bench/report"
+
+
+def summary(results, drawn):
+    machine = results["machine"] or {}
+    lines = [
+        BEGIN, "### A full run", "",
+        f"`{results['command']}`, {results['date']}: "
+        f"{machine.get('processor')}, {machine.get('processors')} processors, "
+        f"{machine.get('kernel')}, {machine.get('openssl')}; "
+        f"{results['rounds']} rounds, {results['seconds'] // 60} minutes. "
+        "Peers: " + ", ".join(
+            f"{name} {version}"
+            for name, version in results["versions"].items()) + ".", ""]
+    for unit, count in results["instructions"].items():
+        lines += [f"Instructions per {unit} (callgrind): {count:,}.", ""]
+    lines += [line for text in results["failures"]
+              for line in (f"**Failed**: {text}", "")]
+    lines += [*marks.table(results), ""]
+    lines += [line for name in drawn
+              for line in (f"![{name}]({DRAWINGS}/{name}.svg)", "")]
+    return "\n".join([*lines, END, ""])
+
+
+def write_readme(results, drawings, readme):
+    """Between the two markers, or, where there are none, as the last part of
+    the benchmark's section; plots go beside the suite."""
+    text = readme.read_text(encoding="utf-8")
+    target = readme.parent / DRAWINGS
+    target.mkdir(parents=True, exist_ok=True)
+    drawn = []
+    for name in plots.PLOTS:
+        source = drawings / f"{name}.svg"
+        if source.exists():
+            (target / source.name).write_bytes(source.read_bytes())
+            drawn.append(name)
+    new = summary(results, drawn)
+    if BEGIN in text and END in text:
+        before, rest = text.split(BEGIN, 1)
+        after = rest.split(END, 1)[1].removeprefix("\n")
+    else:
+        start = text.find(HEADING)
+        found = re.search(r"^## ", text[start + 3:], re.M) \
+            if start >= 0 else None
+        at = start + 3 + found.start() if found else len(text)
+        before, after = text[:at], "\n" + text[at:]
+    readme.write_text(before + new + after, encoding="utf-8")
 
 
 # What moved since another run.
@@ -413,4 +291,10 @@ def compare(old, new):
             lines.append(f"memory of {row['server']}, {row['stage']}, "
                          f"{row['held']} held: {was / 1024:.1f} -> "
                          f"{row['bytes'] / 1024:.1f} kB per session")
+    for name, row in new.get("crossings", {}).items():
+        before = old.get("crossings", {}).get(name, {}).get(OURS)
+        now = row.get(OURS)
+        if before and now and abs(now["alone"] - before["alone"]) >= 0.5:
+            lines.append(f"kernel crossings, {name}: {before['alone']:.1f} -> "
+                         f"{now['alone']:.1f}")
     return lines or ["nothing moved beyond the noise"]

@@ -304,6 +304,7 @@ class NginxStream(Nginx):
     tls = "implicit"
     works = ("handshake", "relay")
     hold = 10000
+    stages = ("ehlo", "rcpt")
 
     def configure(self):
         self.write("nginx.conf", self.common("stream") + f"""\
@@ -325,6 +326,7 @@ class Haproxy(Server):
     tls = "implicit"
     works = ("handshake", "relay")
     hold = 10000
+    stages = ("ehlo", "rcpt")
 
     def configure(self):
         tickets = "" if self.setup.tickets else " no-tls-tickets"
@@ -581,6 +583,10 @@ accept:
 
 PEERS = [NginxMail, NginxStream, Haproxy, Hitch, Stunnel, Dovecot, Postfix,
          Exim]
+# Those that come near to the best somewhere.
+NEAR = [NginxMail, NginxStream, Haproxy, Hitch]
+# Whose kernel crossings are counted beside ours.
+COUNTED = [NginxMail, NginxStream, Haproxy]
 
 
 class Sink:
@@ -591,13 +597,28 @@ class Sink:
         self.directory, self.files = directory, files
         self.port = free_port()
         self.process = self.postern = None
+        self._start(cpus)
+
+    def mend(self, cpus):
+        """If it has died: at the same port, where all expect it."""
+        process = self.postern.process if self.postern else self.process
+        if process.poll() is None:
+            return
+        print("the sink has died, and is started anew", file=sys.stderr)
+        if self.postern:
+            self.postern.stop()
+            self.postern.start(cpus)
+        else:
+            self._start(cpus)
+
+    def _start(self, cpus):
         try:
             self._start_smtp_sink(cpus)
             self.name = "smtp-sink of Postfix"
         except Missing as reason:
-            setup = files.plain_setup()
+            setup = self.files.plain_setup()
             self.postern = PosternSink(
-                directory / "sink", setup, files, None).start(cpus)
+                self.directory / "sink", setup, self.files, None).start(cpus)
             self.port = self.postern.port
             self.name = f"builtin:sink of Postern ({reason})"
 

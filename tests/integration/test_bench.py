@@ -15,6 +15,7 @@ from postern import BUILD, ROOT, Listener
 
 sys.path.insert(0, str(ROOT / "bench"))
 from suite import cells as suite_cells  # noqa: E402
+from suite import marks  # noqa: E402
 from suite import report as suite_report  # noqa: E402
 
 BENCH = BUILD / "bench" / "postern-bench"
@@ -265,30 +266,95 @@ def results(cpu_us, instructions=1000000, held_bytes=20000):
             for name, values in cpu_us.items()}
     return {"cells": {"a": {"work": "handshake", "unit": "handshake",
                             "must": 0.5, "aim": 0.4, "size": 0,
-                            "servers": rows}},
-            "instructions": {"handshake": instructions},
+                            "tickets": True, "servers": rows}},
+            "instructions": {"handshake": instructions}, "crossings": {},
+            "limit": {}, "flood": {}, "workers": {}, "failures": [],
+            "machine": None, "command": "bench/run", "date": "2026-01-01",
+            "rounds": 2, "seconds": 61, "versions": {"x": "1"},
             "memory": [{"server": "postern", "stage": "ehlo", "held": 100,
                         "bytes": held_bytes}]}
 
 
 def test_ratios_are_paired_by_round():
     # A noisy round hits both; the ratio of the medians would be 0.45.
-    assert suite_report.paired_ratio([10, 40, 9], [20, 80, 20]) == 0.5
-    assert suite_report.paired_ratio([10, None], [20, 30]) == 0.5
-    assert suite_report.paired_ratio([None], [20]) is None
+    assert marks.paired_ratio([10, 40, 9], [20, 80, 20]) == 0.5
+    assert marks.paired_ratio([10, None], [20, 30]) == 0.5
+    assert marks.paired_ratio([None], [20]) is None
 
 
 def test_the_best_peer_is_not_ours():
     row = results({"postern": [1], "x": [9, 7, 8], "y": [7, 6, 9]})
-    assert suite_report.best_peer(row["cells"]["a"]) == ("y", 7)
+    assert marks.best_peer(row["cells"]["a"]) == ("y", 7)
+    assert marks.best_peer(row["cells"]["a"], without=("y",)) == ("x", 8)
 
 
-def test_a_mark_is_met_or_not():
-    ours = results({"postern": [5, 5], "x": [10, 10]})
-    assert suite_report.marks_table(ours)[-2].endswith("| 0.500 | 0.5 | 0.4 "
-                                                       "| met |")
-    ours = results({"postern": [6, 6], "x": [10, 10]})
-    assert suite_report.marks_table(ours)[-2].endswith("| short |")
+@pytest.mark.parametrize("ours, verdict", [
+    ([4, 4], "aim reached"), ([5, 5], "reached"), ([6, 6], "short"),
+    ([None, None], "not measured")])
+def test_a_mark_is_reached_or_not(ours, verdict):
+    (mark,) = marks.cells(results({"postern": ours, "x": [10, 10]}))
+    assert mark.verdict == verdict
+    assert marks.table(results({"postern": ours, "x": [10, 10]}))[2].endswith(
+        f"| 0.5 | 0.4 | {verdict} |")
+
+
+def marked(**more):
+    """The one mark that `more` adds, by what it is about."""
+    report = {**results({"postern": [10, 10], "x": [10, 10]}), **more}
+    return {mark.what: mark for mark in marks.all_of(report)}
+
+
+def test_each_kind_of_mark():
+    found = marked(
+        nagle="a", limit={"a": {"memory_us": 2.5, "floor_us": 1},
+                          "session_bytes": 19000},
+        flood={"f": {"p99_us": [4000, 6000, 4500], "alone_p99_us": [900]}},
+        workers={"w": {"many_us": [21, 22], "one_us": [20, 20]}},
+        memory=[{"server": name, "stage": "rcpt", "held": 2000,
+                 "bytes": octets} for name, octets in
+                (("postern", 20000), ("x", 25000), ("y", 40000))])
+    what = "a: messages a second against nginx mail"
+    assert found[what].verdict == "not measured"
+    mark = found["memory of 2,000 sessions held with the backend"]
+    assert (mark.peer, mark.value, mark.verdict) == ("x", 0.8, "reached")
+    mark = found["the same, above the bare SSL object (kB)"]
+    assert mark.value == pytest.approx(1000 / 1024)
+    mark = found["a: above in memory + floor (µs)"]
+    assert (mark.value, mark.verdict) == (6.5, "reached")
+    mark = found["NOOP's p99 under a flood of f (ms)"]
+    assert (mark.value, mark.verdict) == (4.5, "reached")
+    mark = found["w"]
+    assert (mark.value, mark.verdict) == (pytest.approx(1.075), "short")
+
+
+def test_more_messages_than_a_peer_is_better():
+    report = results({"postern": [30, 30], "nginx mail": [10, 10]})
+    (mark,) = marks.nagle({**report, "nagle": "a"})
+    assert (mark.value, mark.verdict) == (3, "reached")
+    report = results({"postern": [20, 20], "nginx mail": [10, 10]})
+    (mark,) = marks.nagle({**report, "nagle": "a"})
+    assert mark.verdict == "short"
+
+
+README = "# P\n\n## The benchmark\n\nWords.\n\n## The tree\n\nA tree.\n"
+
+
+def test_the_summary_is_put_into_the_readme_and_replaced(tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text(README)
+    drawings = tmp_path / "drawings"
+    drawings.mkdir()
+    (drawings / "sizes.svg").write_text("<svg/>")
+    for cpu_us in (4, 6):
+        suite_report.write_readme(
+            results({"postern": [cpu_us], "x": [10]}), drawings, readme)
+    text = readme.read_text()
+    assert text.startswith("# P\n\n## The benchmark\n\nWords.\n\n<!--")
+    assert text.endswith("<!-- bench: end -->\n\n## The tree\n\nA tree.\n")
+    assert text.count("bench: begin") == text.count("bench: end") == 1
+    assert "0.600" in text and "0.400" not in text
+    assert "![sizes](bench/report/sizes.svg)" in text
+    assert (tmp_path / "bench/report/sizes.svg").read_text() == "<svg/>"
 
 
 @pytest.mark.parametrize("new, told", [
@@ -316,6 +382,7 @@ def test_the_matrix_has_the_cells_that_exist():
     table = {cell.name for cell in suite_cells.TABLE
              if cell.work == "handshake"}
     assert table <= set(names)
+    assert suite_cells.NAGLE.size == 4096 and suite_cells.NAGLE.messages == 1
 
 
 def test_a_report_of_few_cells(tmp_path):
@@ -334,6 +401,8 @@ def test_a_report_of_few_cells(tmp_path):
     assert [row["stage"] for row in report["memory"]] == ["ehlo", "rcpt"]
     text = (tmp_path / "report.md").read_text()
     assert "## Against the limit" in text
+    assert report["failures"] == []
+    assert "aim |" in text
     assert "Linux" in text
     again = subprocess.run(
         [ROOT / "bench" / "run", "--compare", tmp_path / "report.json",
