@@ -52,7 +52,8 @@ def bars(directory, name, title, unit, table, servers):
     more = (f'set ylabel "{unit}"\nset style data histogram\n'
             "set style histogram clustered gap 1\nset style fill solid 0.9\n"
             'set datafile missing "?"\nset xtics rotate by -20 nomirror\n'
-            f"set yrange [0:*]\nplot {columns}")
+            f"set yrange [0:*]\nset xrange [-0.6:{len(table) - 0.4:.1f}]\n"
+            f"plot {columns}")
     return PLOT.format(output=f"{name}.svg", title=title, more=more)
 
 
@@ -134,7 +135,7 @@ def memory(results, directory):
         ("sessions held", "kB per session"), series,
         "set logscale xy\nset xtics (100, 200, 500, 2000, 10000)\n"
         "set ytics (10, 15, 20, 30, 50, 100, 200, 500, 1000, 2000)\n"
-        "set xrange [80:12500]")
+        "set yrange [10:*]\nset xrange [80:12500]")
 
 
 def sizes(results, directory):
