@@ -119,6 +119,13 @@ struct flow_seen {
 
 /* How far TLS is with the backend (proxy/flow_backend_tls.h). */
 struct flow_backend_tls {
+	/* By the policy, and at the level dane by what DNS says. */
+	enum backend_tls_level level;
+	bool must_match;
+	bool by_dane;
+	const struct tls_client *client;
+	/* Static: without it, the backend gets nothing. NULL: none. */
+	const char *dane_fault;
 	bool in_handshake;
 	bool is_due;	      /* the handshake has a turn to do */
 	bool is_retry;	      /* the same backend is to be opened again */

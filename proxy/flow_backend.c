@@ -65,7 +65,7 @@ static void connect_to(
 	find_address(flow, env);
 	flow->backends_tried |= 1u << index;
 	flow->backend_state = FLOW_BACKEND_CONNECTING;
-	flow_opening_begin(flow);
+	flow_opening_begin(flow, env);
 	flow_restart_limit(flow);
 	if (flow_backend_is_sink(flow))
 		open_sink(flow, env);

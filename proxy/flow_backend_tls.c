@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/flow_backend_tls.h"
+#include "proxy/flow_backend_dane.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,8 +23,17 @@ static bool is_in_clear(const struct flow *flow)
 	return (flow->backend_tls.given_up >> flow->backend_index & 1) != 0;
 }
 
-void flow_backend_tls_reset(struct flow *flow)
+void flow_backend_tls_reset(struct flow *flow, struct flow_environment *env)
 {
+	const struct backend_tls *tls = policy_of(flow);
+
+	flow->backend_tls.level = tls->level;
+	flow->backend_tls.must_match = tls->must_match;
+	flow->backend_tls.client = tls->client;
+	flow->backend_tls.by_dane = false;
+	flow->backend_tls.dane_fault = NULL;
+	if (tls->dane.is_used)
+		flow_backend_dane_decide(flow, env);
 	flow->backend_tls.in_handshake = false;
 	flow->backend_tls.is_due = false;
 	flow->backend_tls.protocol = NULL;
@@ -33,13 +43,14 @@ enum smtp_opening_tls flow_backend_tls_plan(const struct flow *flow)
 {
 	const struct backend_tls *tls = policy_of(flow);
 
-	if (tls->wrappermode || is_in_clear(flow))
+	if (tls->wrappermode)
 		return SMTP_OPENING_TLS_NONE;
-	switch (tls->level) {
+	switch (flow->backend_tls.level) {
 	case BACKEND_TLS_NONE:
 		break;
 	case BACKEND_TLS_MAY:
-		return SMTP_OPENING_TLS_MAY;
+		return is_in_clear(flow) ? SMTP_OPENING_TLS_NONE
+					 : SMTP_OPENING_TLS_MAY;
 	case BACKEND_TLS_ENCRYPT:
 		return SMTP_OPENING_TLS_ENCRYPT;
 	}
@@ -49,7 +60,10 @@ enum smtp_opening_tls flow_backend_tls_plan(const struct flow *flow)
 void flow_backend_tls_begin(struct flow *flow, struct flow_environment *env)
 {
 	leg_drop_held(&flow->backend);
-	flow->backend.tls = tls_client_session_create(policy_of(flow)->client);
+	flow->backend.tls =
+	    flow->backend_tls.by_dane
+		? flow_backend_dane_session(flow, env)
+		: tls_client_session_create(flow->backend_tls.client);
 	if (flow->backend.tls == NULL) {
 		flow_try_next_backend(flow, env, BACKEND_PHASE_TLS,
 		    "4.7.5 TLS is required, but our TLS engine is unavailable");
@@ -63,7 +77,9 @@ void flow_backend_tls_begin(struct flow *flow, struct flow_environment *env)
 
 void flow_backend_tls_connected(struct flow *flow, struct flow_environment *env)
 {
-	if (policy_of(flow)->wrappermode)
+	if (flow->backend_tls.dane_fault != NULL)
+		flow_backend_dane_refuse(flow, env);
+	else if (policy_of(flow)->wrappermode)
 		flow_backend_tls_begin(flow, env);
 }
 
@@ -82,9 +98,9 @@ void flow_backend_tls_failed(
 	flow_count_backend(flow, env, METRIC_backend_handshakes_failed, 1);
 	session_log_backend_tls_failed(flow, env, why);
 	/* It may be the old session that the backend stumbled over. */
-	tls_client_forget_session(policy_of(flow)->client);
+	tls_client_forget_session(flow->backend_tls.client);
 	flow->backend_tls.in_handshake = false;
-	if (policy_of(flow)->level == BACKEND_TLS_MAY)
+	if (flow->backend_tls.level == BACKEND_TLS_MAY)
 		try_in_clear(flow, env);
 	else
 		flow_try_next_backend(flow, env, BACKEND_PHASE_TLS,

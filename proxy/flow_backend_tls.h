@@ -7,8 +7,9 @@
 
 #include "proxy/flow.h"
 
-/* The dialogue with the chosen backend begins anew, without TLS. */
-void flow_backend_tls_reset(struct flow *flow);
+/* The dialogue with the chosen backend begins anew, without TLS: what is asked
+ * of it is settled now. */
+void flow_backend_tls_reset(struct flow *flow, struct flow_environment *env);
 
 /* STARTTLS, as the policy for the chosen backend has it. */
 enum smtp_opening_tls flow_backend_tls_plan(const struct flow *flow);

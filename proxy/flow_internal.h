@@ -102,7 +102,7 @@ void flow_try_next_backend(struct flow *flow, struct flow_environment *env,
     enum backend_phase phase, const char *why);
 
 /* The dialogue with the chosen backend begins anew. */
-void flow_opening_begin(struct flow *flow);
+void flow_opening_begin(struct flow *flow, struct flow_environment *env);
 
 /* Writes the PROXY header if one is due. False: there is no buffer for it. */
 bool flow_opening_write_header(struct flow *flow, struct flow_environment *env);

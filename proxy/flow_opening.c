@@ -15,14 +15,13 @@
 
 #define WHY_SIZE 640
 
-void flow_opening_begin(struct flow *flow)
+void flow_opening_begin(struct flow *flow, struct flow_environment *env)
 {
 	const struct service *service = flow->service;
 	struct smtp_opening_plan plan = {
 	    .hostname = service->policy.hostname,
 	    .helo_verb = SMTP_VERB_UNKNOWN,
 	    .helo = "",
-	    .tls = flow_backend_tls_plan(flow),
 	    .xclient = service->handover.way == HANDOVER_XCLIENT,
 	    .probe = flow->is_probe,
 	};
@@ -31,7 +30,8 @@ void flow_opening_begin(struct flow *flow)
 		plan.helo_verb = flow->smtp.helo_verb;
 		plan.helo = flow->smtp.helo;
 	}
-	flow_backend_tls_reset(flow);
+	flow_backend_tls_reset(flow, env);
+	plan.tls = flow_backend_tls_plan(flow);
 	smtp_opening_init(&flow->opening, &plan);
 	flow->header_due = flow_handover_has_header(flow);
 	flow->handed_over = false;

@@ -20,6 +20,7 @@ enum op_kind {
 	OP_CLOSE,  /* likewise */
 	OP_HTTP,   /* control; slot: index of what can go on */
 	OP_NAME,   /* worker_names.c says what the slot is */
+	OP_DANE,   /* control: worker_dane.c */
 };
 
 #define OP_SLOT_MAX 0xffffffu

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "proxy/address.h"
+#include "proxy/dane_watch.h"
 #include "proxy/flow_pool.h"
 #include "smtp/reply.h"
 
@@ -142,6 +143,32 @@ static void finish(struct trial *trial)
 	log_destroy(&env->log);
 	if (env->state != NULL)
 		munmap(env->state, sizeof(*env->state));
+}
+
+/* At the levels dane and dane-only: what control would find out. */
+static void ask_dns(struct trial *trial)
+{
+	const struct dane_watch_options options = {
+	    .services = &trial->services,
+	    .state = trial->env.state,
+	    .log = trial->env.log,
+	};
+	const char *why;
+	struct dane_watch *watch = dane_watch_create(&options, &why);
+
+	/* Without it, the backend is not to be spoken to, and is not. */
+	while (watch != NULL && dane_watch_is_waiting(watch, 0)) {
+		struct pollfd ready = {.events = POLLIN};
+		int64_t now_ms = now_in_ms();
+		int64_t next_ms;
+
+		dane_watch_run(watch, now_ms);
+		next_ms = dane_watch_next_ms(watch);
+		ready.fd = dane_watch_fd(watch);
+		if (dane_watch_is_waiting(watch, 0) && next_ms > now_ms)
+			poll(&ready, 1, (int)(next_ms - now_ms));
+	}
+	dane_watch_destroy(&watch);
 }
 
 /* The reply to a command; -1 is the greeting. False: it has not come. */
@@ -390,6 +417,7 @@ static void check_backend(const struct services *services,
 		return;
 	if (make_service(trial, service, backend, &why) &&
 	    make_environment(trial, services)) {
+		ask_dns(trial);
 		talk(trial);
 		judge(trial, place, out, report);
 	} else {

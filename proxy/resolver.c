@@ -12,6 +12,7 @@
 
 #include "conf/net.h"
 #include "proxy/dns_name.h"
+#include "proxy/trust_anchors.h"
 
 #define LOOKUPS_MAX 1024
 /* Nobody is asked again at once about what could not be found out. */
@@ -209,8 +210,9 @@ static const char *set_servers(
 	return error == 0 ? NULL : ub_strerror(error);
 }
 
-struct resolver *resolver_create(
-    const struct settings *settings, const char **why_out)
+/* anchors: a file; NULL: nothing is validated. */
+static struct resolver *create(
+    const struct settings *settings, const char *anchors, const char **why_out)
 {
 	struct resolver *resolver = calloc(1, sizeof(*resolver));
 
@@ -231,11 +233,25 @@ struct resolver *resolver_create(
 	}
 	ub_ctx_async(resolver->unbound, 1);
 	*why_out = set_options(resolver->unbound);
+	if (*why_out == NULL && anchors != NULL)
+		*why_out = trust_anchors_add(resolver->unbound, anchors);
 	if (*why_out == NULL)
 		*why_out = set_servers(resolver->unbound, settings);
 	if (*why_out != NULL)
 		resolver_destroy(&resolver);
 	return resolver;
+}
+
+struct resolver *resolver_create(
+    const struct settings *settings, const char **why_out)
+{
+	return create(settings, NULL, why_out);
+}
+
+struct resolver *resolver_create_validating(
+    const struct settings *settings, const char **why_out)
+{
+	return create(settings, settings->proxy_dns_trust_anchor_file, why_out);
 }
 
 void resolver_destroy(struct resolver **resolver)
@@ -354,6 +370,7 @@ static void query_answered(void *argument, int error, struct ub_result *result)
 		note_ttl(lookup, result);
 		answer.ttl_s = lookup->name.ttl_s;
 		answer.is_secure = result->secure;
+		answer.canonical = result->canonname;
 		answer.no_such_name = result->rcode == NX_DOMAIN;
 		answer.data = (const uint8_t *const *)result->data;
 		answer.len = result->len;

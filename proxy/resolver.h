@@ -36,6 +36,9 @@ struct resolver_answer {
 	uint32_t ttl_s;	 /* not to be asked again before; at least 1 */
 	bool is_secure;	 /* validated by DNSSEC */
 	bool no_such_name;
+	/* Where the records are, with no dot at its end; NULL: there, where
+	 * they were looked for. */
+	const char *canonical;
 	size_t count; /* of records of that type; 0: there is none */
 	const uint8_t *const *data;
 	const int *len;
@@ -56,6 +59,11 @@ bool resolver_check(const struct settings *settings, struct report *report);
 /* Reads /etc/resolv.conf unless there are proxy_dns_servers; so it is for the
  * time before the sandbox. NULL with a static text. */
 struct resolver *resolver_create(
+    const struct settings *settings, const char **why_out);
+
+/* One that validates: with the keys or their digests that are in
+ * proxy_dns_trust_anchor_file. *why_out as above. */
+struct resolver *resolver_create_validating(
     const struct settings *settings, const char **why_out);
 void resolver_destroy(struct resolver **resolver);
 

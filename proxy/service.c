@@ -17,6 +17,7 @@
 #include "proxy/service_tls.h"
 #include "proxy/state.h"
 #include "proxy/ticket_rotation.h"
+#include "proxy/trust_anchors.h"
 #include "proxy/metrics_listen.h"
 #include "smtp/ehlo.h"
 
@@ -153,6 +154,18 @@ static void check_addresses(
 		    count, STATE_LISTENERS_MAX);
 }
 
+static bool uses_dane(const struct services *services)
+{
+	for (size_t i = 0; i < services->count; i++) {
+		const struct service *service = &services->services[i];
+
+		for (size_t j = 0; j < service->backend_count; j++)
+			if (service->backends[j].tls.dane.is_used)
+				return true;
+	}
+	return false;
+}
+
 static void read_services(struct services *services, struct report *report)
 {
 	const struct configuration *configuration = services->configuration;
@@ -163,6 +176,8 @@ static void read_services(struct services *services, struct report *report)
 	check_addresses(services, report);
 	metrics_listen_read(services, report);
 	resolver_check(configuration->settings, report);
+	if (uses_dane(services))
+		trust_anchors_check(configuration->settings, report);
 	ticket_rotation_configure(NULL, services, report);
 	/* struct worker_listener counts services in eight bits. */
 	if (services->count > UINT8_MAX)

@@ -35,6 +35,16 @@ enum backend_tls_level {
 	BACKEND_TLS_ENCRYPT, /* or no session */
 };
 
+/* At the levels dane and dane-only: who is spoken to by what DNS says. */
+struct backend_dane {
+	bool is_used;
+	bool is_only;		   /* no TLSA records: no session */
+	struct tls_client *client; /* owned: the records must match */
+	/* Owned: there are records, and all are of no use (RFC 7672, 2.1). NULL
+	 * if is_only. */
+	struct tls_client *encrypt;
+};
+
 /* proxy/service_backend_tls.h makes it. */
 struct backend_tls {
 	enum backend_tls_level level;
@@ -43,6 +53,8 @@ struct backend_tls {
 	/* Owned. NULL: no TLS, or there is something wrong with it, and then
 	 * the configuration is not used at all. */
 	struct tls_client *client;
+	/* If it is used, the rest is for a backend without records. */
+	struct backend_dane dane;
 	char peer[256]; /* Postfix's NAME[ADDR]:PORT, for the log */
 };
 

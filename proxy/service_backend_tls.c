@@ -1,27 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/service_backend_tls.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/un.h>
 
 #include "conf/loglevel.h"
 #include "conf/table.h"
 #include "proxy/address.h"
 #include "proxy/service_tls.h"
 #include "proxy/tls_policy.h"
+#include "proxy/tls_policy_find.h"
 #include "tls/client.h"
 
-#define MAPS	   "smtp_tls_policy_maps"
-#define LEVEL	   "smtp_tls_security_level"
-#define MATCH_MAX  64
-#define NAME_SIZE  256
-#define SCHEME	   "inet:"
-#define SCHEME_LEN (sizeof(SCHEME) - 1)
+#define MAPS	  "smtp_tls_policy_maps"
+#define LEVEL	  "smtp_tls_security_level"
+#define MATCH_MAX 64
+#define NAME_SIZE 256
 
 /* One backend while its TLS is read. */
 struct reader {
@@ -78,72 +74,6 @@ static const char *word_of(enum settings_client_level level)
 
 /* --- smtp_tls_policy_maps --- */
 
-/* The forms of a backend by which a table may know it; false: that was all. */
-static bool print_key(const struct backend *backend, unsigned form, char *key)
-{
-	bool is_v6 = strchr(backend->host, ':') != NULL;
-	unsigned port = service_backend_port(backend);
-
-	if (backend->host[0] == '\0' && form > 0)
-		return false;
-	switch (form) {
-	case 0:
-		if (backend->host[0] == '\0')
-			snprintf(key, NAME_SIZE, "%s", backend->name);
-		else
-			snprintf(key, NAME_SIZE,
-			    is_v6 ? SCHEME "[%s]:%u" : SCHEME "%s:%u",
-			    backend->host, port);
-		return true;
-	case 1:
-		snprintf(key, NAME_SIZE, is_v6 ? "[%s]:%u" : "%s:%u",
-		    backend->host, port);
-		return true;
-	case 2:
-		snprintf(key, NAME_SIZE, "[%s]:%u", backend->host, port);
-		return true;
-	case 3:
-		snprintf(key, NAME_SIZE, "[%s]", backend->host);
-		return true;
-	case 4:
-		snprintf(key, NAME_SIZE, "%s", backend->host);
-		return true;
-	default:
-		return false;
-	}
-}
-
-static enum table_answer find_parent(const struct table *table,
-    const char *host, const char **value_out, char *buffer)
-{
-	for (const char *dot = strchr(host, '.'); dot != NULL;
-	     dot = strchr(dot + 1, '.')) {
-		enum table_answer answer = table_find(
-		    table, dot, value_out, buffer, TLS_POLICY_TEXT_SIZE);
-
-		if (answer != TABLE_ABSENT)
-			return answer;
-	}
-	return TABLE_ABSENT;
-}
-
-static enum table_answer find_value(const struct table *table,
-    const struct backend *backend, const char **value_out, char *buffer)
-{
-	char key[NAME_SIZE];
-
-	for (unsigned form = 0; print_key(backend, form, key); form++) {
-		enum table_answer answer = table_find(
-		    table, key, value_out, buffer, TLS_POLICY_TEXT_SIZE);
-
-		if (answer != TABLE_ABSENT)
-			return answer;
-	}
-	if (address_is_numeric(backend->host))
-		return TABLE_ABSENT;
-	return find_parent(table, backend->host, value_out, buffer);
-}
-
 static bool take_policy(struct reader *reader, const char *value)
 {
 	char why[512];
@@ -170,7 +100,7 @@ static bool look_up_policy(struct reader *reader, const struct table *table)
 	    (struct tls_policy){.level = default_level(reader->settings)};
 	if (table == NULL)
 		return true;
-	switch (find_value(table, reader->backend, &value, buffer)) {
+	switch (tls_policy_find(table, reader->backend, &value, buffer)) {
 	case TABLE_FOUND:
 		return take_policy(reader, value);
 	case TABLE_ABSENT:
@@ -234,6 +164,7 @@ static void set_match(struct reader *reader, struct tls_client_options *options)
 	switch (options->level) {
 	case TLS_CLIENT_MAY:
 	case TLS_CLIENT_ENCRYPT:
+	case TLS_CLIENT_DANE:
 		return;
 	case TLS_CLIENT_FINGERPRINT:
 		options->match_parameter = "smtp_tls_fingerprint_cert_match";
@@ -347,6 +278,7 @@ static struct tls_client *make_client(
 	    .trust_anchor_parameter =
 		anchors->is_present ? MAPS : "smtp_tls_trust_anchor_file",
 	    .servername = servername(reader),
+	    .tls_dane_digests = reader->settings->tls_dane_digests,
 	};
 
 	set_shared(reader, level != TLS_CLIENT_MAY, &options.shared);
@@ -374,6 +306,47 @@ static void check_wrappermode(const struct reader *reader)
 		    "yes leaves no other way");
 }
 
+/* NULL, or why this backend cannot have this level. */
+static const char *dane_fault(const struct reader *reader)
+{
+	const char *host = reader->backend->host;
+	bool is_only = reader->policy.level == SETTINGS_CLIENT_DANE_ONLY;
+
+	if (host[0] == '\0' || address_is_numeric(host))
+		return "DNS has records for the names of hosts alone; must be "
+		       "fingerprint, verify or secure here, or the backend "
+		       "inet:NAME:PORT";
+	if (reader->settings->smtp_tls_wrappermode && !is_only)
+		return "without records it would be may, which "
+		       "smtp_tls_wrappermode = yes leaves no room for; must be "
+		       "dane-only";
+	return NULL;
+}
+
+static void apply_dane(struct reader *reader)
+{
+	struct backend_dane *dane = &reader->backend->tls.dane;
+	const char *fault = dane_fault(reader);
+
+	if (fault != NULL) {
+		complain(reader, reader->has_policy ? MAPS : LEVEL,
+		    word_of(reader->policy.level), fault);
+		return;
+	}
+	dane->is_used = true;
+	dane->is_only = reader->policy.level == SETTINGS_CLIENT_DANE_ONLY;
+	dane->client = make_client(reader, TLS_CLIENT_DANE);
+	reader->backend->tls.wrappermode =
+	    reader->settings->smtp_tls_wrappermode;
+	if (dane->is_only) {
+		reader->backend->tls.level = BACKEND_TLS_ENCRYPT;
+		reader->backend->tls.must_match = true;
+		return;
+	}
+	dane->encrypt = make_client(reader, TLS_CLIENT_ENCRYPT);
+	set_level(reader, TLS_CLIENT_MAY);
+}
+
 static void apply_level(struct reader *reader)
 {
 	switch (reader->policy.level) {
@@ -399,42 +372,9 @@ static void apply_level(struct reader *reader)
 		break;
 	case SETTINGS_CLIENT_DANE:
 	case SETTINGS_CLIENT_DANE_ONLY:
-		complain(reader, reader->has_policy ? MAPS : LEVEL,
-		    word_of(reader->policy.level),
-		    "DANE is not supported yet; must be fingerprint, verify or "
-		    "secure to be sure of the backend, or encrypt");
+		apply_dane(reader);
 		break;
 	}
-}
-
-static void print_peer(const struct settings *settings, struct backend *backend)
-{
-	const struct sockaddr_storage *address = &backend->address;
-	char text[INET6_ADDRSTRLEN] = "";
-	char *out = backend->tls.peer;
-	size_t size = sizeof(backend->tls.peer);
-
-	switch (address->ss_family) {
-	case AF_INET:
-		inet_ntop(AF_INET,
-		    &((const struct sockaddr_in *)address)->sin_addr, text,
-		    sizeof(text));
-		break;
-	case AF_INET6:
-		inet_ntop(AF_INET6,
-		    &((const struct sockaddr_in6 *)address)->sin6_addr, text,
-		    sizeof(text));
-		break;
-	case AF_UNIX:
-		snprintf(out, size, "%s[%s]", settings->myhostname,
-		    ((const struct sockaddr_un *)address)->sun_path);
-		return;
-	default: /* builtin:sink */
-		snprintf(out, size, "%s", backend->name);
-		return;
-	}
-	snprintf(out, size, "%s[%s]:%u", backend->host, text,
-	    service_backend_port(backend));
 }
 
 static void read_backend(struct service *service, const struct table *table,
@@ -442,7 +382,7 @@ static void read_backend(struct service *service, const struct table *table,
 {
 	struct reader *reader;
 
-	print_peer(service->settings, backend);
+	backend_print_peer(service->settings, backend);
 	if (backend->kind == BACKEND_SINK)
 		return;
 	reader = calloc(1, sizeof(*reader));
@@ -480,6 +420,11 @@ void service_backend_tls_read(struct service *service, struct report *report)
 
 void service_backend_tls_finish(struct service *service)
 {
-	for (size_t i = 0; i < service->backend_count; i++)
-		tls_client_destroy(&service->backends[i].tls.client);
+	for (size_t i = 0; i < service->backend_count; i++) {
+		struct backend_tls *tls = &service->backends[i].tls;
+
+		tls_client_destroy(&tls->client);
+		tls_client_destroy(&tls->dane.client);
+		tls_client_destroy(&tls->dane.encrypt);
+	}
 }

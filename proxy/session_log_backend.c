@@ -76,8 +76,7 @@ static void log_certificate(
 	    tls_client_match_line(
 		tls, peer_of(flow, peer), text, sizeof(text)) > 0)
 		line(flow, env, LOG_LEVEL_INFO, "%s", text);
-	if ((tells(flow, LOGLEVEL_UNTRUSTED) ||
-		flow_backend(flow)->tls.must_match) &&
+	if ((tells(flow, LOGLEVEL_UNTRUSTED) || flow->backend_tls.must_match) &&
 	    tls_client_verdict_line(
 		tls, peer_of(flow, peer), text, sizeof(text)) > 0)
 		line(flow, env, LOG_LEVEL_INFO, "%s", text);

@@ -347,6 +347,7 @@ void state_backend_release(struct state *state, int index)
 	uint32_t sequence = atomic_load(&backend->sequence);
 
 	forget_values(state, METRIC_LABEL_BACKEND, (size_t)index);
+	state_dane_forget(&state->danes[index]);
 	/* The sequence goes on, so that no reader takes the next backend here
 	 * for the one that it has read before. */
 	atomic_store(&backend->sequence, sequence | 1);
@@ -369,6 +370,8 @@ void state_backends_mend(struct state *state)
 		struct state_backend *backend = &state->backends[i];
 		uint32_t sequence = atomic_load(&backend->sequence);
 
+		if (atomic_load(&state->danes[i].sequence) % 2 != 0)
+			state_dane_forget(&state->danes[i]);
 		if (sequence % 2 == 0)
 			continue;
 		/* Half written: the next probe tells again. */

@@ -17,6 +17,7 @@
 #include <netinet/in.h>
 
 #include "proxy/metric.h"
+#include "proxy/state_dane.h"
 #include "smtp/ehlo.h"
 
 #define STATE_LISTENERS_MAX 64 /* of one process */
@@ -119,6 +120,7 @@ struct state {
 	char listeners[METRIC_LISTENERS_MAX][STATE_NAME_SIZE];
 	_Alignas(
 	    STATE_PAGE_SIZE) struct state_backend backends[STATE_BACKENDS_MAX];
+	struct state_dane danes[STATE_BACKENDS_MAX]; /* of these */
 	struct state_block blocks[STATE_BLOCKS_MAX];
 };
 
@@ -135,9 +137,9 @@ const struct state *state_open(const char *path);
 void state_close(const struct state **state);
 
 /* In a child after fork: makes all of `state` read-only but the block given
- * (and, for control, the backends). Blocks are whole pages for this. The
- * process cannot take it back: the pages are mapped from a read-only
- * descriptor, which this closes. */
+ * (and, for control, the backends with what DNS says of them). Blocks are whole
+ * pages for this. The process cannot take it back: the pages are mapped from a
+ * read-only descriptor, which this closes. */
 bool state_confine(struct state *state, struct state_block *own,
     bool backends_writable) __attribute__((warn_unused_result));
 

@@ -106,6 +106,9 @@ static void completed(
 	case OP_NAME:
 		worker_names_completed(worker, op, completion->result);
 		return;
+	case OP_DANE:
+		worker_dane_completed(worker);
+		return;
 	}
 	assert(false); /* no other tag was ever submitted */
 }
@@ -236,6 +239,7 @@ static int64_t wait_ms(const struct worker *worker, bool log_is_full)
 	earlier(&at_ms, worker_http_next_ms(worker));
 	earlier(&at_ms, worker_names_next_ms(worker));
 	earlier(&at_ms, worker_hosts_next_ms(worker));
+	earlier(&at_ms, worker_dane_next_ms(worker));
 	earlier(&at_ms, worker->leave_at_ms);
 	earlier(&at_ms, worker->stop_at_ms);
 	if (worker->accept_paused)
@@ -264,6 +268,7 @@ static void turn(struct worker *worker)
 	run_queue(worker, CONNECTION_FOR_RING);
 	run_place_queue(worker);
 	run_handshakes(worker);
+	worker_dane_run(worker);
 	worker_probe_start_due(worker);
 	worker_http_run(worker);
 	worker_names_run(worker);
@@ -411,6 +416,7 @@ static void finish(struct worker *worker)
 	ring_finish(&worker->ring); /* first: the kernel lets go of all */
 	worker_names_finish(worker);
 	free(worker->hosts);
+	worker_dane_finish(worker);
 	cut_off(worker);
 	connections_finish(&worker->connections);
 	deadlines_finish(&worker->deadlines);
@@ -443,6 +449,7 @@ int worker_run(const struct worker_options *options)
 		worker_http_init(worker);
 		worker_names_init(worker);
 		worker_hosts_init(worker);
+		worker_dane_init(worker);
 		confine(worker);
 		loop(worker);
 	}

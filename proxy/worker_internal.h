@@ -6,6 +6,7 @@
 #define POSTERN_PROXY_WORKER_INTERNAL_H
 
 #include "proxy/connection.h"
+#include "proxy/dane_watch.h"
 #include "proxy/deadline.h"
 #include "proxy/exposition.h"
 #include "proxy/flow.h"
@@ -29,6 +30,7 @@ struct probe {
 	uint8_t backend_index;
 	bool running;
 	int64_t next_ms;
+	uint32_t dane_sequence; /* of what was known at the last one */
 };
 
 /* What was told of the process's own consumption. */
@@ -70,6 +72,8 @@ struct worker {
 	struct worker_http http;    /* in control */
 	struct worker_names *names; /* owned; NULL: nobody has one */
 	struct worker_hosts *hosts; /* owned; NULL: not in control */
+	struct dane_watch *dane;    /* in control; NULL: for no backend */
+	bool dane_is_armed;
 };
 
 /* CLOCK_MONOTONIC. */
@@ -109,6 +113,15 @@ struct resolver *worker_names_resolver(const struct worker *worker);
 void worker_hosts_init(struct worker *worker);
 void worker_hosts_run(struct worker *worker);
 int64_t worker_hosts_next_ms(const struct worker *worker);
+
+/* What DNS says of backends' certificates, in control: worker_dane.c. */
+void worker_dane_init(struct worker *worker);
+void worker_dane_finish(struct worker *worker);
+void worker_dane_run(struct worker *worker);
+void worker_dane_completed(struct worker *worker);
+int64_t worker_dane_next_ms(const struct worker *worker);
+/* Whether a health check of that backend must wait for it. */
+bool worker_dane_is_waiting(const struct worker *worker, int state_index);
 
 /* What the process itself uses, once in a while: worker_usage.c. */
 void worker_usage_init(struct worker *worker);

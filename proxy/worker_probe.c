@@ -75,14 +75,44 @@ static void start(struct worker *worker, struct probe *probe)
 	worker_advance(worker, connection);
 }
 
+static int state_index_of(const struct probe *probe)
+{
+	return probe->service->backends[probe->backend_index].state_index;
+}
+
+static bool waits(const struct worker *worker, const struct probe *probe)
+{
+	return probe->running ||
+	       worker_dane_is_waiting(worker, state_index_of(probe));
+}
+
+/* Other records in DNS may be the end of a backend's health, or of its illness.
+ */
+static void look_at_dane(struct worker *worker, struct probe *probe)
+{
+	const struct state_dane *dane =
+	    &worker->env.state->danes[state_index_of(probe)];
+	uint32_t sequence = atomic_load(&dane->sequence);
+
+	if (sequence == probe->dane_sequence)
+		return;
+	probe->dane_sequence = sequence;
+	probe->next_ms = worker->env.now_ms;
+}
+
 void worker_probe_start_due(struct worker *worker)
 {
 	if (worker->stopping || worker->retiring)
 		return;
-	for (size_t i = 0; i < worker->probe_count; i++)
-		if (!worker->probes[i].running &&
-		    worker->probes[i].next_ms <= worker->env.now_ms)
-			start(worker, &worker->probes[i]);
+	for (size_t i = 0; i < worker->probe_count; i++) {
+		struct probe *probe = &worker->probes[i];
+
+		if (waits(worker, probe))
+			continue;
+		look_at_dane(worker, probe);
+		if (probe->next_ms <= worker->env.now_ms)
+			start(worker, probe);
+	}
 }
 
 /* Nothing was published of it then. */
@@ -134,7 +164,7 @@ int64_t worker_probe_next_ms(const struct worker *worker)
 	int64_t next_ms = DEADLINE_NONE;
 
 	for (size_t i = 0; i < worker->probe_count; i++)
-		if (!worker->probes[i].running &&
+		if (!waits(worker, &worker->probes[i]) &&
 		    worker->probes[i].next_ms < next_ms)
 			next_ms = worker->probes[i].next_ms;
 	return next_ms;

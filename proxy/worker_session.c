@@ -297,6 +297,7 @@ static unsigned want_of(enum op_kind kind)
 	case OP_CLOSE:
 	case OP_HTTP:
 	case OP_NAME:
+	case OP_DANE:
 		break;
 	}
 	return 0;

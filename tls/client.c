@@ -11,6 +11,7 @@
 #include "tls/algorithms.h"
 #include "tls/anchors.h"
 #include "tls/certificates.h"
+#include "tls/client_dane.h"
 #include "tls/client_match.h"
 #include "tls/findings.h"
 #include "tls/handles.h"
@@ -30,6 +31,7 @@ struct tls_client {
 struct policy {
 	enum tls_client_level level;
 	struct tls_client_match match;
+	struct tls_client_dane dane;
 	struct tls_anchors anchors;
 	char *servername; /* NULL: none */
 	int session_timeout_s;
@@ -81,6 +83,8 @@ static bool is_satisfied(const SSL *ssl, char *text_out)
 	case TLS_CLIENT_MAY:
 	case TLS_CLIENT_ENCRYPT:
 		return true;
+	case TLS_CLIENT_DANE:
+		return tls_client_dane_is_matched(ssl);
 	case TLS_CLIENT_VERIFY:
 	case TLS_CLIENT_SECURE:
 		if (!chain_is_trusted(ssl))
@@ -99,6 +103,8 @@ static int on_new_session(SSL *ssl, SSL_SESSION *session)
 	struct policy *policy = policy_of(ssl);
 
 	if (!is_satisfied(ssl, NULL) ||
+	    (policy->level == TLS_CLIENT_DANE &&
+		!tls_client_dane_is_current(&policy->dane, ssl)) ||
 	    (policy->resumes_13_only && SSL_version(ssl) != TLS1_3_VERSION))
 		return 0;
 	SSL_SESSION_free(policy->session);
@@ -165,7 +171,8 @@ static void set_peer(SSL_CTX *ctx, const struct tls_client_options *options,
 {
 	struct tls_peer_options peer = options->shared.peer;
 	const char *anchors = options->smtp_tls_trust_anchor_file;
-	bool has_anchors = anchors != NULL && anchors[0] != '\0';
+	bool has_anchors = anchors != NULL && anchors[0] != '\0' &&
+			   options->level != TLS_CLIENT_DANE;
 	const EVP_MD *digest;
 
 	if (has_anchors) {
@@ -180,6 +187,9 @@ static void set_peer(SSL_CTX *ctx, const struct tls_client_options *options,
 	if (digest != NULL)
 		tls_client_match_init(
 		    &policy->match, options, digest, findings);
+	policy->dane.name_flags = policy->match.name_flags;
+	if (options->level == TLS_CLIENT_DANE)
+		tls_client_dane_init(ctx, options->tls_dane_digests, findings);
 }
 
 static void apply(SSL_CTX *ctx, const struct tls_library *library,
@@ -278,42 +288,77 @@ static bool is_fresh(const struct policy *policy)
 	       SSL_SESSION_is_resumable(policy->session) == 1;
 }
 
-static bool prepare(SSL *ssl)
+static void forget(struct policy *policy)
+{
+	SSL_SESSION_free(policy->session);
+	policy->session = NULL;
+}
+
+static bool prepare(SSL *ssl, const struct tls_dane *dane)
 {
 	struct policy *policy = policy_of(ssl);
 
 	SSL_set_connect_state(ssl);
-	if (!tls_anchors_apply(&policy->anchors, ssl))
+	if (dane != NULL) {
+		if (tls_client_dane_apply(dane, policy->dane.name_flags, ssl) <=
+		    0)
+			return false;
+		if (!tls_client_dane_note(&policy->dane, dane, ssl))
+			forget(policy);
+	} else if (!tls_anchors_apply(&policy->anchors, ssl)) {
 		return false;
-	if (policy->servername != NULL &&
+	}
+	if (dane == NULL && policy->servername != NULL &&
 	    SSL_set_tlsext_host_name(ssl, policy->servername) != 1)
 		return false;
 	if (policy->session == NULL)
 		return true;
 	if (!is_fresh(policy)) {
-		SSL_SESSION_free(policy->session);
-		policy->session = NULL;
+		forget(policy);
 		return true;
 	}
 	return SSL_set_session(ssl, policy->session) == 1;
 }
 
-struct tls_session *tls_client_session_create(const struct tls_client *client)
+static struct tls_session *create_session(
+    const struct tls_client *client, const struct tls_dane *dane)
 {
 	struct tls_session *session = tls_session_create_over(client->ctx);
 
-	if (session != NULL && !prepare(tls_session_handle(session)))
+	if (session != NULL && !prepare(tls_session_handle(session), dane))
 		tls_session_destroy(&session);
 	ERR_clear_error();
 	return session;
 }
 
+struct tls_session *tls_client_session_create(const struct tls_client *client)
+{
+	return create_session(client, NULL);
+}
+
+struct tls_session *tls_dane_session_create(
+    const struct tls_client *client, const struct tls_dane *dane)
+{
+	return create_session(client, dane);
+}
+
+size_t tls_dane_usable(
+    const struct tls_client *client, const struct tls_dane *dane)
+{
+	const struct policy *policy = tls_slot_get(&policies, client->ctx);
+	SSL *ssl = SSL_new(client->ctx);
+	int count = ssl == NULL ? 0
+				: tls_client_dane_apply(
+				      dane, policy->dane.name_flags, ssl);
+
+	SSL_free(ssl);
+	ERR_clear_error();
+	return count > 0 ? (size_t)count : 0;
+}
+
 void tls_client_forget_session(const struct tls_client *client)
 {
-	struct policy *policy = tls_slot_get(&policies, client->ctx);
-
-	SSL_SESSION_free(policy->session);
-	policy->session = NULL;
+	forget(tls_slot_get(&policies, client->ctx));
 }
 
 bool tls_client_limit_signatures(
@@ -352,8 +397,9 @@ enum tls_trust tls_client_trust(const struct tls_session *session)
 	if (tls_client_level_must_match(policy->level) &&
 	    is_satisfied(ssl, NULL))
 		return TLS_VERIFIED;
-	/* Nobody asked for a chain where fingerprints rule. */
-	if (policy->level == TLS_CLIENT_FINGERPRINT || !chain_is_trusted(ssl))
+	/* Nobody asked for a chain where fingerprints or records rule. */
+	if (policy->level == TLS_CLIENT_FINGERPRINT ||
+	    policy->level == TLS_CLIENT_DANE || !chain_is_trusted(ssl))
 		return TLS_UNTRUSTED;
 	return TLS_TRUSTED;
 }
@@ -370,7 +416,13 @@ size_t tls_client_verdict_line(const struct tls_session *session,
     const char *peer, char *out, size_t out_size)
 {
 	const SSL *ssl = tls_session_handle(session);
-	bool by_fingerprint = policy_of(ssl)->level == TLS_CLIENT_FINGERPRINT;
+	enum tls_client_level level = policy_of(ssl)->level;
+	/* The records of DANE are the business of OpenSSL, which tells of them
+	 * as of chains. */
+	bool by_fingerprint =
+	    level == TLS_CLIENT_FINGERPRINT ||
+	    (level == TLS_CLIENT_DANE &&
+		SSL_get_verify_result(ssl) == X509_V_ERR_DANE_NO_MATCH);
 	/* Fingerprints are records of DANE to Postfix. */
 	int error = by_fingerprint ? X509_V_ERR_DANE_NO_MATCH
 				   : X509_V_ERR_HOSTNAME_MISMATCH;
@@ -399,6 +451,8 @@ size_t tls_client_match_line(const struct tls_session *session,
 		out[0] = '\0';
 	if (!tls_client_level_must_match(level) || !is_satisfied(ssl, text))
 		return 0;
+	if (level == TLS_CLIENT_DANE)
+		return tls_client_dane_match_line(ssl, peer, out, out_size);
 	return written(
 	    snprintf(out, out_size, "%s: %s: %s", peer,
 		level == TLS_CLIENT_FINGERPRINT ? "Matched fingerprint"

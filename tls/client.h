@@ -22,6 +22,7 @@ enum tls_client_level {
 	TLS_CLIENT_MAY,		/* whoever it is, or nobody known */
 	TLS_CLIENT_ENCRYPT,	/* likewise, but never in clear */
 	TLS_CLIENT_FINGERPRINT, /* the certificate or its key is known */
+	TLS_CLIENT_DANE,	/* a record in DNS knows it: tls/dane.h */
 	TLS_CLIENT_VERIFY,	/* it is trusted, and has one of the names */
 	TLS_CLIENT_SECURE,	/* likewise; names that no DNS was asked for */
 };
@@ -49,7 +50,9 @@ struct tls_client_options {
 	 * smtp_tls_CAfile and CApath; "": none. */
 	const char *smtp_tls_trust_anchor_file;
 	const char *trust_anchor_parameter;
-	const char *servername; /* for SNI; "": none is sent */
+	/* For SNI; "": none is sent. DANE has its own. */
+	const char *servername;
+	const char *tls_dane_digests; /* for DANE alone */
 };
 
 struct tls_client; /* opaque */
@@ -98,8 +101,9 @@ enum tls_trust tls_client_trust(const struct tls_session *session);
 size_t tls_client_verdict_line(const struct tls_session *session,
     const char *peer, char *out, size_t out_size);
 
-/* "PEER: matched peername: NAME", "PEER: Matched fingerprint: HEX"; "" below
- * fingerprint or without a match. As above. */
+/* "PEER: matched peername: NAME", "PEER: Matched fingerprint: HEX", "PEER:
+ * Matched DANE EE certificate at depth 0: 3 1 1 HEX"; "" below fingerprint or
+ * without a match. As above. */
 size_t tls_client_match_line(const struct tls_session *session,
     const char *peer, char *out, size_t out_size);
 

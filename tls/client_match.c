@@ -86,7 +86,8 @@ bool tls_client_match_init(struct tls_client_match *match,
 	    .name_flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS};
 	if (options->tls_wildcard_matches_multiple_labels)
 		match->name_flags |= X509_CHECK_FLAG_MULTI_LABEL_WILDCARDS;
-	if (!tls_client_level_must_match(options->level))
+	if (!tls_client_level_must_match(options->level) ||
+	    options->level == TLS_CLIENT_DANE)
 		return true;
 	if (!make_room(match, options->match_count)) {
 		tls_findings_error(findings, options->match_parameter,

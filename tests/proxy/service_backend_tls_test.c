@@ -176,14 +176,22 @@ Test(service_backend_tls, what_is_wrong_is_told)
 	    {NAMED "smtp_tls_security_level = junk\n",
 		"main.cf:4: smtp_tls_security_level = junk: must be empty, "
 		"none, "},
-	    {NAMED "smtp_tls_security_level = dane\n",
-		"main.cf:4: smtp_tls_security_level = dane: backend "
-		"\"inet:localhost[127.0.0.1]:2526\": DANE is not supported "
-		"yet; must be fingerprint, verify or secure to be sure of the "
-		"backend, or encrypt"},
-	    {NAMED MAPS("localhost", "dane-only"),
-		"main.cf:5: smtp_tls_policy_maps = dane-only: backend "
-		"\"inet:localhost[127.0.0.1]:2526\": DANE is not supported "},
+	    {NAMED "smtp_tls_security_level = dane\n"
+		   "proxy_dns_trust_anchor_file = /nowhere\n",
+		"main.cf:5: proxy_dns_trust_anchor_file = /nowhere: No such "
+		"file or directory; DANE needs it"},
+	    {NAMED "smtp_tls_wrappermode = yes\n"
+		   "smtp_tls_security_level = dane\n",
+		"main.cf:5: smtp_tls_security_level = dane: backend "
+		"\"inet:localhost[127.0.0.1]:2526\": without records it would "
+		"be may, which smtp_tls_wrappermode = yes leaves no room for; "
+		"must be dane-only"},
+	    {"proxy_backend = inet:127.0.0.1:25\n" MAPS(
+		 "127.0.0.1", "dane-only"),
+		"smtp_tls_policy_maps = dane-only: backend "
+		"\"inet:127.0.0.1:25\": DNS has records for the names of "
+		"hosts alone; must be fingerprint, verify or secure here, or "
+		"the backend inet:NAME:PORT"},
 	    {NAMED MAPS("localhost", "may match=x"),
 		"main.cf:5: smtp_tls_policy_maps = may match=x: backend "
 		"\"inet:localhost[127.0.0.1]:2526\": \"match\" has no "
