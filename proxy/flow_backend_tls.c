@@ -110,7 +110,8 @@ void flow_backend_tls_failed(
 void flow_backend_tls_denied(struct flow *flow, struct flow_environment *env,
     const struct smtp_opening_step *step)
 {
-	const char *peer = policy_of(flow)->peer;
+	char text[SESSION_LOG_BACKEND_PEER_SIZE];
+	const char *peer = session_log_backend_peer(flow, text);
 	const char *end = strrchr(peer, ']');
 	int peer_len = end == NULL ? (int)strlen(peer) : (int)(end + 1 - peer);
 	char why[WHY_SIZE];

@@ -10,29 +10,11 @@
 #include "tls/client.h"
 #include "tls/peer.h"
 
-#define PEER_SIZE 256
+#define PEER_SIZE SESSION_LOG_BACKEND_PEER_SIZE
 
 static bool tells(const struct flow *flow, unsigned topics)
 {
 	return (flow->service->backend_tls_log & topics) != 0;
-}
-
-/* Postfix's NAME[ADDR]:PORT. */
-static const char *peer_of(const struct flow *flow, char out[PEER_SIZE])
-{
-	const struct sockaddr_in6 *v6 = &flow->backend_address;
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)v6;
-	char text[INET6_ADDRSTRLEN] = "";
-
-	if (!flow_backend(flow)->is_looked_up)
-		return flow_backend(flow)->tls.peer;
-	inet_ntop(v6->sin6_family,
-	    v6->sin6_family == AF_INET ? (const void *)&v4->sin_addr
-				       : (const void *)&v6->sin6_addr,
-	    text, sizeof(text));
-	snprintf(out, PEER_SIZE, "%s[%s]:%u", flow_backend(flow)->host, text,
-	    ntohs(v6->sin6_port));
-	return out;
 }
 
 __attribute__((format(printf, 4, 5))) static void line(const struct flow *flow,
@@ -56,7 +38,8 @@ void session_log_backend_tls_begins(
 	char peer[PEER_SIZE];
 	if (!flow->is_probe && tells(flow, LOGLEVEL_VERBOSE))
 		line(flow, env, LOG_LEVEL_INFO,
-		    "setting up TLS connection to %s", peer_of(flow, peer));
+		    "setting up TLS connection to %s",
+		    session_log_backend_peer(flow, peer));
 }
 
 /* That a certificate is not trusted matters where it must match, and is told
@@ -73,16 +56,17 @@ static void log_certificate(
 	if (!certificate.is_present)
 		return;
 	if (tells(flow, LOGLEVEL_CERTMATCH | LOGLEVEL_VERBOSE) &&
-	    tls_client_match_line(
-		tls, peer_of(flow, peer), text, sizeof(text)) > 0)
+	    tls_client_match_line(tls, session_log_backend_peer(flow, peer),
+		text, sizeof(text)) > 0)
 		line(flow, env, LOG_LEVEL_INFO, "%s", text);
 	if ((tells(flow, LOGLEVEL_UNTRUSTED) || flow->backend_tls.must_match) &&
-	    tls_client_verdict_line(
-		tls, peer_of(flow, peer), text, sizeof(text)) > 0)
+	    tls_client_verdict_line(tls, session_log_backend_peer(flow, peer),
+		text, sizeof(text)) > 0)
 		line(flow, env, LOG_LEVEL_INFO, "%s", text);
 	if (!tells(flow, LOGLEVEL_PEERCERT | LOGLEVEL_VERBOSE))
 		return;
-	tls_peer_line(&certificate, peer_of(flow, peer), text, sizeof(text));
+	tls_peer_line(&certificate, session_log_backend_peer(flow, peer), text,
+	    sizeof(text));
 	line(flow, env, LOG_LEVEL_INFO, "%s", text);
 }
 
@@ -110,11 +94,12 @@ void session_log_backend_tls(const struct flow *flow,
 		return;
 	if (facts->resumed && tells(flow, LOGLEVEL_CACHE | LOGLEVEL_VERBOSE))
 		line(flow, env, LOG_LEVEL_INFO, "%s: Reusing old session",
-		    peer_of(flow, peer));
+		    session_log_backend_peer(flow, peer));
 	log_certificate(flow, env);
 	if (!tells(flow, LOGLEVEL_SUMMARY))
 		return;
-	tls_facts_summary(facts, "to", peer_of(flow, peer), text, sizeof(text));
+	tls_facts_summary(facts, "to", session_log_backend_peer(flow, peer),
+	    text, sizeof(text));
 	line(flow, env, LOG_LEVEL_INFO, "%s", text);
 }
 
@@ -144,7 +129,7 @@ void session_log_backend_tls_failed(const struct flow *flow,
 	    tls_session_fault(flow->backend.tls) == TLS_FAULT_EOF)
 		why = "lost connection";
 	line(flow, env, LOG_LEVEL_INFO, "SSL_connect error to %s: %s",
-	    peer_of(flow, peer), why == NULL ? "-1" : why);
+	    session_log_backend_peer(flow, peer), why == NULL ? "-1" : why);
 	if (why == NULL)
 		log_library_errors(flow, env);
 }
@@ -158,4 +143,22 @@ void session_log_starttls_offer(
 	    flow->service->settings->smtp_tls_note_starttls_offer)
 		line(flow, env, LOG_LEVEL_INFO, "Host offered STARTTLS: [%s]",
 		    backend->host);
+}
+
+const char *session_log_backend_peer(
+    const struct flow *flow, char out[SESSION_LOG_BACKEND_PEER_SIZE])
+{
+	const struct sockaddr_in6 *v6 = &flow->backend_address;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)v6;
+	char text[INET6_ADDRSTRLEN] = "";
+
+	if (!flow_backend(flow)->is_looked_up)
+		return flow_backend(flow)->tls.peer;
+	inet_ntop(v6->sin6_family,
+	    v6->sin6_family == AF_INET ? (const void *)&v4->sin_addr
+				       : (const void *)&v6->sin6_addr,
+	    text, sizeof(text));
+	snprintf(out, SESSION_LOG_BACKEND_PEER_SIZE, "%s[%s]:%u",
+	    flow_backend(flow)->host, text, ntohs(v6->sin6_port));
+	return out;
 }

@@ -8,6 +8,13 @@
 #include "proxy/flow.h"
 #include "tls/facts.h"
 
+#define SESSION_LOG_BACKEND_PEER_SIZE 256
+
+/* Postfix's NAME[ADDR]:PORT of the backend, with the address to which this
+ * session goes; returns `out` or a text of the service's. */
+const char *session_log_backend_peer(
+    const struct flow *flow, char out[SESSION_LOG_BACKEND_PEER_SIZE]);
+
 /* "setting up TLS connection to …", at level 2 */
 void session_log_backend_tls_begins(
     const struct flow *flow, const struct flow_environment *env);

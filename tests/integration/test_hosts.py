@@ -140,3 +140,13 @@ def test_control_that_dies_forgets_nothing(make_hosted, make_backend, server):
     postern.wait_for_log("it stays at its last good address$")
     send(postern)
     assert len(backend.messages()) == 1
+
+
+def test_a_refusal_names_the_address(make_hosted, make_backend, server):
+    """Not the address that the name had when the configuration was read."""
+    server.addresses[NAME] = HERE
+    postern = make_hosted(make_backend(host=HERE), wait="",
+                          smtp_tls_security_level="encrypt")
+    why = "4.7.4 TLS is required, but was not offered by host "
+    eventually(lambda: count_of(
+        postern, re.escape(f"{why}{NAME}[{HERE}]")) > 0, 20)
