@@ -5,10 +5,24 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-union descriptor_message {
-	struct cmsghdr header;
-	char bytes[CMSG_SPACE(sizeof(int))];
+/* A question under way, with room for the one descriptor that it brings. */
+struct parcel {
+	struct msghdr message;
+	struct iovec bytes;
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
 };
+
+/* It points into itself and must stay where it is. */
+static void prepare(struct parcel *parcel, struct name_question *question)
+{
+	*parcel = (struct parcel){
+	    .message = {.msg_iov = &parcel->bytes,
+		.msg_iovlen = 1,
+		.msg_control = parcel->control,
+		.msg_controllen = sizeof(parcel->control)},
+	    .bytes = {.iov_base = question, .iov_len = sizeof(*question)},
+	};
+}
 
 bool name_channel_open(struct name_channel *channel)
 {
@@ -36,28 +50,20 @@ void name_channel_close(struct name_channel *channel)
 bool name_channel_ask(const struct name_channel *channel,
     const struct name_question *question, int answer_fd)
 {
-	struct iovec bytes = {
-	    .iov_base = (void *)question,
-	    .iov_len = sizeof(*question),
-	};
-	union descriptor_message descriptor = {0};
-	struct msghdr message = {
-	    .msg_iov = &bytes,
-	    .msg_iovlen = 1,
-	    .msg_control = &descriptor,
-	    .msg_controllen = sizeof(descriptor),
-	};
+	struct parcel parcel;
+	struct cmsghdr *header;
 
 	if (!channel->is_open)
 		return false;
-	descriptor.header = (struct cmsghdr){
-	    .cmsg_level = SOL_SOCKET,
-	    .cmsg_type = SCM_RIGHTS,
-	    .cmsg_len = CMSG_LEN(sizeof(int)),
-	};
-	memcpy(CMSG_DATA(&descriptor.header), &answer_fd, sizeof(int));
-	return sendmsg(channel->asks, &message, MSG_DONTWAIT | MSG_NOSIGNAL) ==
-	       (ssize_t)sizeof(*question);
+	/* sendmsg only reads it. */
+	prepare(&parcel, (struct name_question *)question);
+	header = CMSG_FIRSTHDR(&parcel.message);
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(header), &answer_fd, sizeof(int));
+	return sendmsg(channel->asks, &parcel.message,
+		   MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(*question);
 }
 
 /* There is room for one: the kernel drops what else may come. */
@@ -76,26 +82,17 @@ static int descriptor_of(struct msghdr *message)
 bool name_channel_take(const struct name_channel *channel,
     struct name_question *question_out, int *answer_fd_out)
 {
-	struct iovec bytes = {
-	    .iov_base = question_out,
-	    .iov_len = sizeof(*question_out),
-	};
-	union descriptor_message descriptor = {0};
-	struct msghdr message = {
-	    .msg_iov = &bytes,
-	    .msg_iovlen = 1,
-	    .msg_control = &descriptor,
-	    .msg_controllen = sizeof(descriptor),
-	};
+	struct parcel parcel;
 	ssize_t len;
 
 	if (!channel->is_open)
 		return false;
+	prepare(&parcel, question_out);
 	len = recvmsg(
-	    channel->answers, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	    channel->answers, &parcel.message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (len < 0)
 		return false;
-	*answer_fd_out = descriptor_of(&message);
+	*answer_fd_out = descriptor_of(&parcel.message);
 	/* A worker that strangers took over may write what it likes. */
 	if (len != (ssize_t)sizeof(*question_out) ||
 	    (question_out->address.len != 4 && question_out->address.len != 16))
