@@ -12,12 +12,14 @@
 
 #define FORMS \
 	"inet:host:port, inet:[v6 address]:port, unix:path or builtin:sink"
-#define ATTRIBUTES                                                     \
-	"weight=1 to 100, limit=sessions, reserve=yes or addresses=1 " \
-	"to 8"
+#define ATTRIBUTES                                             \
+	"weight=1 to 100, limit=sessions, reserve=yes, "       \
+	"addresses=1 to 8, handover=how, proxy_tlvs=which or " \
+	"proxy_header_limit=bytes"
 
-#define ELEMENT_SIZE 512
-#define NAME_LEN_MAX (sizeof(((struct backend *)NULL)->name) - 1)
+#define ELEMENT_SIZE   512
+#define ATTRIBUTE_SIZE 256
+#define NAME_LEN_MAX   (sizeof(((struct backend *)NULL)->name) - 1)
 
 /* One element: where it stands and how its address was typed, for messages; and
  * what a group says beside the address. */
@@ -30,6 +32,10 @@ struct element {
 	uint32_t limit;
 	bool reserve;
 	uint32_t slots; /* 0: as many as usual */
+	struct handover handover;
+	const struct handover *usual; /* the listener's */
+	bool has_handover;	      /* … is not the listener's */
+	bool usual_is_used;	      /* by any element */
 };
 
 static void complain(const struct element *element, const char *why)
@@ -82,7 +88,8 @@ static struct backend *keep_address(struct service *service,
 	    .state_index = -1,
 	    .weight = element->weight,
 	    .limit = element->limit,
-	    .reserve = element->reserve};
+	    .reserve = element->reserve,
+	    .handover = element->handover};
 	snprintf(backend->name, sizeof(backend->name), "%s", name);
 	snprintf(backend->host, sizeof(backend->host), "%s", element->host);
 	keep(service, element);
@@ -218,7 +225,8 @@ static void read_sink(struct service *service, const struct element *element)
 	*backend = (struct backend){.kind = BACKEND_SINK,
 	    .state_index = -1,
 	    .weight = element->weight,
-	    .reserve = element->reserve};
+	    .reserve = element->reserve,
+	    .handover = element->handover};
 	snprintf(backend->name, sizeof(backend->name), "%s", element->text);
 	keep(service, element);
 }
@@ -258,6 +266,58 @@ static bool read_yes_no(const char *text, bool *out)
 	return *out || strcmp(text, "no") == 0;
 }
 
+/* "name=value" or "name={ a list }"; the value is put into `out`. */
+static bool is_attribute(
+    const char *text, const char *name, char *out, size_t out_size)
+{
+	size_t name_len = strlen(name);
+	const char *cursor = text + name_len + 1;
+	const char *value;
+	size_t len = 0;
+
+	if (strncmp(text, name, name_len) != 0 || text[name_len] != '=')
+		return false;
+	if (!settings_list_next(&cursor, &value, &len))
+		value = "";
+	snprintf(out, out_size, "%.*s", (int)len, value);
+	return true;
+}
+
+/* What a parameter of the listener says of all its backends; its messages are
+ * as good. Returns whether it is one. */
+static bool read_handover(
+    struct element *element, const char *text, bool *is_good_out)
+{
+	char value[ATTRIBUTE_SIZE];
+	char name[ELEMENT_SIZE];
+	struct handover_source source = {
+	    .name = name,
+	    .place = element->place,
+	    .report = element->report,
+	};
+	struct handover *handover = &element->handover;
+
+	snprintf(name, sizeof(name), "proxy_backend: %s: %.*s", element->text,
+	    (int)strcspn(text, "="), text);
+	if (is_attribute(text, "handover", value, sizeof(value))) {
+		*is_good_out = handover_read_way(handover, value, &source);
+		element->has_handover = true;
+		if (*is_good_out)
+			handover_check(handover, value, &source);
+		return true;
+	}
+	if (is_attribute(text, "proxy_tlvs", value, sizeof(value))) {
+		*is_good_out = handover_read_tlvs(handover, value, &source);
+		return true;
+	}
+	if (is_attribute(text, "proxy_header_limit", value, sizeof(value))) {
+		*is_good_out =
+		    handover_read_header_limit(handover, value, &source);
+		return true;
+	}
+	return false;
+}
+
 /* "weight=3" */
 static bool read_attribute(struct element *element, const char *text)
 {
@@ -285,11 +345,18 @@ static bool read_attribute(struct element *element, const char *text)
 static bool read_attributes(struct element *element, const char *cursor)
 {
 	const char *word;
-	char text[64];
+	char text[ATTRIBUTE_SIZE];
+	bool is_good = true;
 	size_t len;
 
 	while (settings_list_next(&cursor, &word, &len)) {
 		snprintf(text, sizeof(text), "%.*s", (int)len, word);
+		if (len < sizeof(text) &&
+		    read_handover(element, text, &is_good)) {
+			if (!is_good)
+				return false;
+			continue;
+		}
 		if (len < sizeof(text) && read_attribute(element, text))
 			continue;
 		report_add(element->report, REPORT_ERROR, element->place,
@@ -317,24 +384,39 @@ static void read_element(
 	element->limit = 0;
 	element->reserve = false;
 	element->slots = 0;
+	element->handover = *element->usual;
+	element->has_handover = false;
 	if (read_attributes(element, cursor))
 		read_address(service, element);
+	if (!element->has_handover)
+		element->usual_is_used = true;
 }
 
 void backend_list_read(struct service *service, struct report *report)
 {
 	const struct settings *settings = service->settings;
 	const char *cursor = settings->proxy_backend;
+	struct handover usual;
 	struct element element = {
 	    .place = settings_place(settings, "proxy_backend"),
-	    .report = report};
+	    .report = report,
+	    .usual = &usual};
+	const struct handover_source source = {
+	    .name = "proxy_backend_handover",
+	    .place = settings_place(settings, "proxy_backend_handover"),
+	    .report = report,
+	};
 	const char *word;
 	char text[ELEMENT_SIZE];
 	size_t len;
 
+	handover_read(&usual, settings, report);
 	while (settings_list_next(&cursor, &word, &len)) {
 		snprintf(text, sizeof(text), "%.*s", (int)len, word);
 		element.host = "";
 		read_element(service, &element, text);
 	}
+	if (element.usual_is_used)
+		handover_check(
+		    &usual, settings->proxy_backend_handover, &source);
 }

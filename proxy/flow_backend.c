@@ -21,6 +21,7 @@ static void no_backend(struct flow *flow, struct flow_environment *env)
 		flow_end(flow, env, CLOSE_PROBE_FAILED);
 		return;
 	}
+	flow_handover_log_faults(flow, env);
 	/* Go on with the kept input: each command in it is refused. */
 	flow->client_waits = true;
 	flow_enter(flow, FLOW_REFUSING);
@@ -75,19 +76,12 @@ static void connect_to(
 
 void flow_open_backend(struct flow *flow, struct flow_environment *env)
 {
-	const char *fault;
 	int index;
 
 	if (flow->state != FLOW_BACKEND_OPENING)
 		flow_enter(flow, FLOW_BACKEND_OPENING);
 	if (flow->backend_state == FLOW_BACKEND_DROPPED)
 		return; /* again when the old connection is closed */
-	fault = flow->is_probe ? NULL : flow_handover_fault(flow);
-	if (fault != NULL) {
-		session_log_warning(flow, env, fault);
-		no_backend(flow, env);
-		return;
-	}
 	index = flow->backend_tls.is_retry ? flow->backend_index
 					   : flow_pool_choose(flow, env);
 	flow->backend_tls.is_retry = false;

@@ -21,14 +21,15 @@
 const char flow_handover_remedy[] =
     "it would take every client for Postern. Name Postern's address in its "
     "smtpd_authorized_xclient_hosts (that is Postfix's), or set "
-    "proxy_backend_handover = proxy2 or proxy1 if it takes the PROXY protocol, "
-    "or none if it is to see our address";
+    "proxy_backend_handover, or handover= of this backend, to proxy2 or proxy1 "
+    "if it takes the PROXY protocol, or to none if it is to see our address";
 
 /* Of version 2, before the TLVs. */
 #define HEAD_LEN_IPV4 28
 #define HEAD_LEN_IPV6 52
 
 #define SESSION_SIZE 32
+#define FAULT_SIZE   512
 
 #define TLS_ATTRIBUTES                                    \
 	(UINT32_C(1) << SMTP_ATTRIBUTE_CLIENT_TRANSPORT | \
@@ -79,9 +80,10 @@ static void read_place(const struct sockaddr_in6 *address, struct place *out)
 		    sizeof(out->address));
 }
 
-const char *flow_handover_fault(const struct flow *flow)
+const char *flow_handover_fault(
+    const struct flow *flow, const struct backend *backend)
 {
-	switch (flow->service->handover.way) {
+	switch (backend->handover.way) {
 	case HANDOVER_NONE:
 	case HANDOVER_XCLIENT:
 		return NULL;
@@ -101,9 +103,27 @@ const char *flow_handover_fault(const struct flow *flow)
 	return NULL;
 }
 
+void flow_handover_log_faults(
+    const struct flow *flow, const struct flow_environment *env)
+{
+	const struct service *service = flow->service;
+	char text[FAULT_SIZE];
+
+	for (size_t i = 0; i < service->backend_count; i++) {
+		const struct backend *backend = &service->backends[i];
+		const char *fault = flow_handover_fault(flow, backend);
+
+		if (fault == NULL || backend->slot != 0)
+			continue;
+		snprintf(text, sizeof(text), "not given to %s: %s",
+		    backend->name, fault);
+		session_log_warning(flow, env, text);
+	}
+}
+
 bool flow_handover_has_header(const struct flow *flow)
 {
-	enum handover_way way = flow->service->handover.way;
+	enum handover_way way = flow_backend(flow)->handover.way;
 
 	return (way == HANDOVER_PROXY1 || way == HANDOVER_PROXY2) &&
 	       !flow_backend_is_sink(flow);
@@ -217,7 +237,7 @@ static void tell_dropped(const struct flow *flow,
 static size_t write_tlvs(struct flow *flow, struct flow_environment *env,
     size_t head_len, uint8_t *out)
 {
-	const struct handover *handover = &flow->service->handover;
+	const struct handover *handover = &flow_backend(flow)->handover;
 	struct smtp_proxy_facts facts = {0};
 	struct sources sources;
 	uint32_t dropped;
@@ -236,9 +256,9 @@ static size_t write_tlvs(struct flow *flow, struct flow_environment *env,
 
 void flow_handover_write_header(struct flow *flow, struct flow_environment *env)
 {
-	enum handover_way way = flow->service->handover.way;
-	uint8_t bytes[FLOW_HANDOVER_HEADER_SIZE];
-	uint8_t tlvs[FLOW_HANDOVER_HEADER_SIZE];
+	enum handover_way way = flow_backend(flow)->handover.way;
+	uint8_t bytes[HANDOVER_HEADER_LIMIT_MAX];
+	uint8_t tlvs[HANDOVER_HEADER_LIMIT_MAX];
 	struct smtp_proxy_header header = {
 	    .version = way == HANDOVER_PROXY1 ? 1 : 2,
 	};

@@ -5,12 +5,14 @@
 
 #include "proxy/flow.h"
 
-/* What a PROXY header of ours may be as long as, TLVs and all. */
-#define FLOW_HANDOVER_HEADER_SIZE 2048
+/* Why a backend can never be told who this client is, and what to set; NULL: it
+ * can, or need not. */
+const char *flow_handover_fault(
+    const struct flow *flow, const struct backend *backend);
 
-/* Why no backend of the listener can be told who this client is, and what to
- * set; NULL: it can, or need not. */
-const char *flow_handover_fault(const struct flow *flow);
+/* No backend is left: tells of those that were passed over for such a fault. */
+void flow_handover_log_faults(
+    const struct flow *flow, const struct flow_environment *env);
 
 /* Whether the present backend gets a PROXY header. */
 bool flow_handover_has_header(const struct flow *flow);

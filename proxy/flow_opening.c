@@ -22,7 +22,7 @@ void flow_opening_begin(struct flow *flow, struct flow_environment *env)
 	    .hostname = service->policy.hostname,
 	    .helo_verb = SMTP_VERB_UNKNOWN,
 	    .helo = "",
-	    .xclient = service->handover.way == HANDOVER_XCLIENT,
+	    .xclient = flow_backend(flow)->handover.way == HANDOVER_XCLIENT,
 	    .probe = flow->is_probe,
 	};
 
@@ -107,7 +107,7 @@ static void look_for_xclient(const struct flow *flow,
 	struct state_backend seen;
 	char what[WHY_SIZE];
 
-	if (flow->service->handover.way != HANDOVER_XCLIENT ||
+	if (flow_backend(flow)->handover.way != HANDOVER_XCLIENT ||
 	    takes_xclient(ehlo))
 		return;
 	state_backend_read(
@@ -129,7 +129,8 @@ static void ready(struct flow *flow, struct flow_environment *env,
 	flow_pool_opened(flow, env);
 	if (flow->opening.identified)
 		flow->handed_over = true;
-	smtp_relay_init(&flow->relay, ehlo);
+	smtp_relay_init(
+	    &flow->relay, ehlo, flow_backend(flow)->handover.xforward);
 	flow->had_relay = true;
 	flow_count_backend_ready(flow, env);
 	flow_enter(flow, FLOW_RELAY);

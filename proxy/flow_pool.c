@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "proxy/flow_handover.h"
 #include "proxy/flow_internal.h"
 #include "proxy/flow_metrics.h"
 
@@ -78,7 +79,8 @@ static void fill(const struct flow *flow, const struct flow_environment *env,
 	const struct backend *backend = &flow->service->backends[index];
 
 	*candidate = (struct backend_candidate){
-	    .usable = !was_tried(flow, index),
+	    .usable = !was_tried(flow, index) &&
+		      flow_handover_fault(flow, backend) == NULL,
 	    .up = true,
 	    .reserve = backend->reserve,
 	    .weight = backend->weight * (uint32_t)BACKEND_SHARE_WHOLE,

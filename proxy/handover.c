@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/handover.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -23,84 +25,127 @@ static bool is_word(const char *text, size_t len, const char *word)
 	return len == strlen(word) && strncasecmp(text, word, len) == 0;
 }
 
-static void read_word(struct handover *handover, const char *text, size_t len,
-    const char *place, struct report *report)
+static bool read_word(struct handover *handover, const char *text, size_t len,
+    const struct handover_source *source)
 {
 	if (is_word(text, len, "xforward")) {
 		handover->xforward = true;
-		return;
+		return true;
 	}
 	for (size_t i = 0; i < WAY_COUNT; i++) {
 		if (!is_word(text, len, ways[i].word))
 			continue;
-		if (handover->way != HANDOVER_MISSING &&
-		    handover->way != ways[i].way)
-			report_add(report, REPORT_ERROR, place,
-			    "proxy_backend_handover: \"%.*s\" cannot stand "
-			    "beside another way; only xforward can",
-			    (int)len, text);
-		handover->way = ways[i].way;
-		return;
+		if (handover->way == HANDOVER_MISSING ||
+		    handover->way == ways[i].way) {
+			handover->way = ways[i].way;
+			return true;
+		}
+		report_add(source->report, REPORT_ERROR, source->place,
+		    "%s: \"%.*s\" cannot stand beside another way; only "
+		    "xforward can",
+		    source->name, (int)len, text);
+		return false;
 	}
-	report_add(report, REPORT_ERROR, place,
-	    "proxy_backend_handover = %.*s: must be auto, xclient, proxy1, "
-	    "proxy2 or none, and may have xforward beside it",
-	    (int)len, text);
+	report_add(source->report, REPORT_ERROR, source->place,
+	    "%s = %.*s: must be auto, xclient, proxy1, proxy2 or none, and may "
+	    "have xforward beside it",
+	    source->name, (int)len, text);
+	return false;
 }
 
-static uint32_t read_tlvs(
-    const struct settings *settings, struct report *report)
+bool handover_read_way(struct handover *handover, const char *text,
+    const struct handover_source *source)
 {
-	const char *cursor = settings->proxy_backend_proxy_tlvs;
-	uint32_t tlvs = 0;
-	const char *text;
+	bool is_good = true;
+	const char *word;
 	size_t len;
 
-	while (settings_list_next(&cursor, &text, &len) && len != SIZE_MAX) {
-		enum smtp_proxy_tlv tlv = smtp_proxy_tlv_find(text, len);
+	handover->way = HANDOVER_MISSING;
+	handover->xforward = false;
+	while (settings_list_next(&text, &word, &len))
+		is_good = read_word(handover, word, len, source) && is_good;
+	return is_good;
+}
 
-		if (is_word(text, len, "all"))
-			tlvs |= (UINT32_C(1) << SMTP_PROXY_TLV_COUNT) - 1;
-		else if (tlv != SMTP_PROXY_TLV_COUNT)
-			tlvs |= UINT32_C(1) << tlv;
-		else
-			report_add(report, REPORT_ERROR,
-			    settings_place(
-				settings, "proxy_backend_proxy_tlvs"),
-			    "proxy_backend_proxy_tlvs = %.*s: must be of ssl, "
-			    "cert-cn, authority, unique-id, ssl-cipher, "
-			    "ssl-group, ssl-sigscheme, cert-key, cert-sig and "
-			    "alpn, or all",
-			    (int)len, text);
+bool handover_read_tlvs(struct handover *handover, const char *text,
+    const struct handover_source *source)
+{
+	bool is_good = true;
+	const char *word;
+	size_t len;
+
+	handover->tlvs = 0;
+	while (settings_list_next(&text, &word, &len)) {
+		enum smtp_proxy_tlv tlv = smtp_proxy_tlv_find(word, len);
+
+		if (is_word(word, len, "all")) {
+			handover->tlvs |=
+			    (UINT32_C(1) << SMTP_PROXY_TLV_COUNT) - 1;
+			continue;
+		}
+		if (tlv != SMTP_PROXY_TLV_COUNT) {
+			handover->tlvs |= UINT32_C(1) << tlv;
+			continue;
+		}
+		is_good = false;
+		report_add(source->report, REPORT_ERROR, source->place,
+		    "%s = %.*s: must be of ssl, cert-cn, authority, unique-id, "
+		    "ssl-cipher, ssl-group, ssl-sigscheme, cert-key, cert-sig "
+		    "and alpn, or all",
+		    source->name, (int)len, word);
 	}
-	return tlvs;
+	return is_good;
+}
+
+bool handover_read_header_limit(struct handover *handover, const char *text,
+    const struct handover_source *source)
+{
+	unsigned long limit = 0;
+	char *end = NULL;
+
+	errno = 0;
+	if (text[0] >= '0' && text[0] <= '9')
+		limit = strtoul(text, &end, 10);
+	if (end == NULL || *end != '\0' || errno != 0 ||
+	    limit < HANDOVER_HEADER_LIMIT_MIN ||
+	    limit > HANDOVER_HEADER_LIMIT_MAX) {
+		report_add(source->report, REPORT_ERROR, source->place,
+		    "%s = %s: must be %d to %d", source->name, text,
+		    HANDOVER_HEADER_LIMIT_MIN, HANDOVER_HEADER_LIMIT_MAX);
+		return false;
+	}
+	handover->header_limit = limit;
+	return true;
+}
+
+void handover_check(const struct handover *handover, const char *text,
+    const struct handover_source *source)
+{
+	if (handover->way == HANDOVER_MISSING)
+		report_add(source->report, REPORT_WARNING, source->place,
+		    "%s = %s: tells the backends nothing that they act on, so "
+		    "every session is refused; write auto, xclient, proxy1 or "
+		    "proxy2, or none if they may take all clients for Postern",
+		    source->name, text);
 }
 
 void handover_read(struct handover *handover, const struct settings *settings,
     struct report *report)
 {
-	const char *cursor = settings->proxy_backend_handover;
-	const char *place = settings_place(settings, "proxy_backend_handover");
-	const char *text;
-	size_t len;
+	struct handover_source source = {
+	    .name = "proxy_backend_handover",
+	    .place = settings_place(settings, "proxy_backend_handover"),
+	    .report = report,
+	};
 
 	*handover = (struct handover){
-	    .way = HANDOVER_MISSING,
-	    .tlvs = read_tlvs(settings, report),
 	    .header_limit = (size_t)settings->proxy_backend_proxy_header_limit,
 	};
-	while (settings_list_next(&cursor, &text, &len)) {
-		if (len == SIZE_MAX)
-			break;
-		read_word(handover, text, len, place, report);
-	}
-	if (handover->way == HANDOVER_MISSING)
-		report_add(report, REPORT_WARNING, place,
-		    "proxy_backend_handover = %s: tells the backends nothing "
-		    "that they act on, so every session is refused; write "
-		    "auto, xclient, proxy1 or proxy2, or none if they may take "
-		    "all clients for Postern",
-		    settings->proxy_backend_handover);
+	handover_read_way(handover, settings->proxy_backend_handover, &source);
+	source.name = "proxy_backend_proxy_tlvs";
+	source.place = settings_place(settings, source.name);
+	handover_read_tlvs(
+	    handover, settings->proxy_backend_proxy_tlvs, &source);
 }
 
 const char *handover_word(enum handover_way way)

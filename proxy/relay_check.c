@@ -356,9 +356,9 @@ static void talk(struct trial *trial)
 	run(trial);
 }
 
-static const char *remedy_of(const struct service *service)
+static const char *remedy_of(const struct backend *backend)
 {
-	if (service->handover.way == HANDOVER_NONE)
+	if (backend->handover.way == HANDOVER_NONE)
 		return "it takes every client for Postern: set "
 		       "proxy_backend_handover, or take Postern's address out "
 		       "of its mynetworks";
@@ -402,7 +402,7 @@ static void judge(const struct trial *trial, const char *place, FILE *out,
 		    "backend %s, behind %s: relays for strangers: it answered "
 		    "a client at %s, a recipient elsewhere, with %d; %s",
 		    backend, listener, stranger, reply.code,
-		    remedy_of(&trial->service));
+		    remedy_of(&trial->service.backends[0]));
 }
 
 static void check_backend(const struct services *services,

@@ -107,8 +107,6 @@ static void read_service(struct service *service,
 	read_debug_peers(service, report);
 	listener_addresses_read(service, report);
 	backend_list_read(service, report);
-	handover_read(&service->handover, service->settings, report);
-	service->policy.xforward = service->handover.xforward;
 	upstream_read(&service->upstream, service->settings, report);
 	service_backend_tls_read(service, report);
 }

@@ -76,6 +76,7 @@ struct backend {
 	uint16_t weight; /* 1 to BACKEND_WEIGHT_MAX */
 	uint32_t limit;	 /* sessions at once, over all workers; 0: none */
 	bool reserve;	 /* for when all others are down */
+	struct handover handover;
 };
 
 /* An address that a listener binds. A line of master.cf can have several
@@ -103,7 +104,6 @@ struct service {
 	size_t address_count;
 	struct backend backends[SERVICE_BACKENDS_MAX];
 	size_t backend_count;
-	struct handover handover; /* to the backends */
 	struct upstream upstream;
 	uint32_t discarded; /* smtpd_discard_ehlo_keywords */
 	/* smtpd_discard_ehlo_keyword_address_maps; NULL: none, and the policy

@@ -109,7 +109,7 @@ static void set_backend(const struct flow *flow, struct record *record)
 		record_set_text(
 		    record, RECORD_backend, flow_backend(flow)->name);
 	record_set_word(record, RECORD_handover,
-	    flow->handed_over ? handover_word(flow->service->handover.way)
+	    flow->handed_over ? handover_word(flow_backend(flow)->handover.way)
 			      : NULL);
 	record_set_word(record, RECORD_backend_tls,
 	    flow->had_relay ? flow->backend_tls.protocol : NULL);

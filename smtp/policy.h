@@ -23,7 +23,6 @@ struct smtp_policy {
 	const char *forbidden_commands; /* "CONNECT GET POST" */
 	uint32_t discarded_keywords;	/* smtpd_discard_ehlo_keywords */
 	bool insert_received;		/* smtpd_tls_received_header */
-	bool xforward;			/* in proxy_backend_handover */
 	size_t line_size_max;		/* line_length_limit */
 	size_t auth_line_size_max;	/* smtpd_sasl_response_limit */
 	unsigned hard_error_limit;	/* smtpd_hard_error_limit */

@@ -7,13 +7,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-void smtp_relay_init(struct smtp_relay *relay, const struct smtp_ehlo *ehlo)
+void smtp_relay_init(
+    struct smtp_relay *relay, const struct smtp_ehlo *ehlo, bool says_xforward)
 {
 	*relay = (struct smtp_relay){
 	    .state = SMTP_RELAY_EXPECT_COMMAND,
 	    .backend_chunking =
 		ehlo != NULL && smtp_ehlo_has(ehlo, SMTP_KEYWORD_CHUNKING),
 	    .xforward = ehlo != NULL ? ehlo->xforward : 0,
+	    .says_xforward = says_xforward,
 	};
 }
 

@@ -66,6 +66,7 @@ struct smtp_relay {
 	bool in_transaction;   /* MAIL had its 2xx and nothing ended it */
 	bool backend_chunking; /* the backend offers CHUNKING in this session */
 	uint32_t xforward;     /* what the backend offers to hear with it */
+	bool says_xforward;    /* of what it offers to hear */
 	bool xforward_said;    /* for the MAIL that comes next */
 	int reply_code;	       /* of the reply half of which went by; 0: none */
 	bool unasked; /* the backend spoke while nothing was outstanding */
@@ -127,8 +128,11 @@ struct smtp_relay_step {
 	size_t offence_len;
 };
 
-/* `ehlo` is the backend's set if EHLO was already said to it, or NULL. */
-void smtp_relay_init(struct smtp_relay *relay, const struct smtp_ehlo *ehlo);
+/* `ehlo` is the backend's set if EHLO was already said to it, or NULL. With
+ * says_xforward the backend's log is told who the client is, as far as the
+ * backend offers to hear it. */
+void smtp_relay_init(
+    struct smtp_relay *relay, const struct smtp_ehlo *ehlo, bool says_xforward);
 
 /* Takes the client's bytes. Uses one command, one line or one stretch of a body
  * per call. `forward` goes to the backend. */

@@ -184,7 +184,7 @@ static bool must_be_answered_first(
 static bool is_xforward_due(
     const struct smtp_turn *turn, const struct smtp_command *command)
 {
-	return turn->policy->xforward && turn->relay->xforward != 0 &&
+	return turn->relay->says_xforward && turn->relay->xforward != 0 &&
 	       !turn->relay->xforward_said && command->verb == SMTP_VERB_MAIL;
 }
 

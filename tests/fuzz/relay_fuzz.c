@@ -628,7 +628,7 @@ static void begin(struct play *play, uint8_t settings)
 	struct smtp_ehlo ehlo = {0};
 	if ((settings & 2) == 0)
 		ehlo.keywords = UINT32_C(1) << SMTP_KEYWORD_CHUNKING;
-	smtp_relay_init(&play->relay, &ehlo);
+	smtp_relay_init(&play->relay, &ehlo, false);
 	play->at_backend.is_backend = true;
 	play->at_backend.wants_headers = play->policy.insert_received;
 }

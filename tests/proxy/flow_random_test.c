@@ -429,9 +429,10 @@ static void begin_session(void)
 	if (kind == HARNESS_WRAPPED)
 		start_client_tls();
 	services[kind].policy.forbid_pipelining = once_in(3);
-	services[kind].handover.way =
-	    once_in(2) ? HANDOVER_NONE
-		       : (enum handover_way)below(HANDOVER_MISSING + 1);
+	for (size_t i = 0; i < services[kind].backend_count; i++)
+		services[kind].backends[i].handover.way =
+		    once_in(2) ? HANDOVER_NONE
+			       : (enum handover_way)below(HANDOVER_MISSING + 1);
 	flow_begin(&flow, &env, &services[kind], (const struct sockaddr *)&peer,
 	    once_in(40));
 }

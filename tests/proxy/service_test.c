@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "proxy/service.h"
+#include "smtp/proxy_tlvs.h"
 #include "smtp/ehlo.h"
 
 /* Made for this test; good for a hundred years, and for nothing. */
@@ -359,6 +360,71 @@ Test(service, a_name_of_dns_has_room_for_its_addresses)
 	services_destroy(&services);
 }
 
+/* What an element says goes before what its listener says. */
+Test(service, each_backend_is_told_in_its_own_way)
+{
+	struct services *services = load(
+	    "proxy_backend = { inet:127.0.0.1:1, handover=proxy2, "
+	    "proxy_tlvs={ ssl, alpn }, proxy_header_limit=232 }\n"
+	    " { inet:127.0.0.1:2, handover={ none, xforward } }\n"
+	    " { inet:mx.invalid:3, addresses=2, handover=proxy1, proxy_tlvs= "
+	    "}\n"
+	    " inet:127.0.0.1:4 { builtin:sink, handover=none }\n"
+	    "proxy_backend_handover = xclient, xforward\n"
+	    "proxy_backend_proxy_tlvs = unique-id\n",
+	    ONE_LISTENER);
+	static const struct handover expected[] = {
+	    {HANDOVER_PROXY2, false,
+		1u << SMTP_PROXY_TLV_SSL | 1u << SMTP_PROXY_TLV_ALPN, 232},
+	    {HANDOVER_NONE, true, 1u << SMTP_PROXY_TLV_UNIQUE_ID, 536},
+	    {HANDOVER_PROXY1, false, 0, 536},
+	    {HANDOVER_PROXY1, false, 0, 536},
+	    {HANDOVER_XCLIENT, true, 1u << SMTP_PROXY_TLV_UNIQUE_ID, 536},
+	    {HANDOVER_NONE, false, 1u << SMTP_PROXY_TLV_UNIQUE_ID, 536},
+	};
+
+	cr_assert_not_null(services, "%s", all_messages());
+	cr_assert_eq(report.message_count, 0, "%s", all_messages());
+	cr_assert_eq(services->services[0].backend_count, 6);
+	for (size_t i = 0; i < 6; i++) {
+		const struct handover *handover =
+		    &services->services[0].backends[i].handover;
+
+		cr_expect_eq(handover->way, expected[i].way, "%zu", i);
+		cr_expect_eq(
+		    handover->xforward, expected[i].xforward, "%zu", i);
+		cr_expect_eq(handover->tlvs, expected[i].tlvs, "%zu", i);
+		cr_expect_eq(
+		    handover->header_limit, expected[i].header_limit, "%zu", i);
+	}
+	services_destroy(&services);
+}
+
+/* It is told of whoever is concerned, and of nobody else. */
+Test(service, a_handover_that_tells_nobody_is_a_warning)
+{
+	struct services *services =
+	    load("proxy_backend = { inet:127.0.0.1:1, handover=none }\n"
+		 "proxy_backend_handover = xforward\n",
+		ONE_LISTENER);
+
+	cr_assert_not_null(services, "%s", all_messages());
+	cr_assert_eq(report.message_count, 0, "%s", all_messages());
+	services_destroy(&services);
+	services = load("proxy_backend = { inet:127.0.0.1:1, "
+			"handover=xforward } inet:127.0.0.1:2\n"
+			"proxy_backend_handover = xforward\n",
+	    ONE_LISTENER);
+	cr_assert_not_null(services, "%s", all_messages());
+	cr_assert_eq(report.message_count, 2, "%s", all_messages());
+	cr_assert_not_null(strstr(all_messages(),
+	    "main.cf:2: proxy_backend: inet:127.0.0.1:1: handover = xforward: "
+	    "tells the backends nothing"));
+	cr_assert_not_null(strstr(all_messages(),
+	    "main.cf:3: proxy_backend_handover = xforward: tells"));
+	services_destroy(&services);
+}
+
 Test(service, what_is_wrong_is_told)
 {
 	static const struct {
@@ -379,6 +445,32 @@ Test(service, what_is_wrong_is_told)
 		"no name of DNS: must be "},
 	    {"proxy_backend = { inet:host.invalid:25, addresses=9 }\n",
 		ONE_LISTENER, "\"addresses=9\" must be weight="},
+	    {"proxy_backend = { inet:127.0.0.1:25, handover=proxy3 }\n",
+		ONE_LISTENER,
+		"main.cf:2: proxy_backend: inet:127.0.0.1:25: handover = "
+		"proxy3: must be auto, xclient, proxy1, proxy2 or none, and "
+		"may have xforward beside it"},
+	    {"proxy_backend = { inet:127.0.0.1:25, handover={proxy2 none} }\n",
+		ONE_LISTENER,
+		"main.cf:2: proxy_backend: inet:127.0.0.1:25: handover: "
+		"\"none\" cannot stand beside another way"},
+	    {"proxy_backend = { inet:127.0.0.1:25, proxy_tlvs={ssl, tls} }\n",
+		ONE_LISTENER,
+		"main.cf:2: proxy_backend: inet:127.0.0.1:25: proxy_tlvs = "
+		"tls: must be of ssl, "},
+	    {"proxy_backend = { inet:127.0.0.1:25, proxy_header_limit=51 }\n",
+		ONE_LISTENER,
+		"main.cf:2: proxy_backend: inet:127.0.0.1:25: "
+		"proxy_header_limit = 51: must be 52 to 2048"},
+	    {"proxy_backend = { inet:127.0.0.1:25, "
+	     "proxy_header_limit=4000000000000000000000 }\n",
+		ONE_LISTENER, "must be 52 to 2048"},
+	    {"proxy_backend = { inet:127.0.0.1:25, handovers=none }\n",
+		ONE_LISTENER, "\"handovers=none\" must be weight="},
+	    {SINK "proxy_backend_handover = proxy3\n", ONE_LISTENER,
+		"main.cf:3: proxy_backend_handover = proxy3: must be auto, "},
+	    {SINK "proxy_backend_proxy_tlvs = tls\n", ONE_LISTENER,
+		"main.cf:3: proxy_backend_proxy_tlvs = tls: must be of ssl, "},
 	    {"inet_protocols = ipv4\nproxy_backend = inet:[::1]:25\n",
 		ONE_LISTENER, "it has no address of the families that"},
 	    {SINK "smtpd_tls_security_level = may\n", ONE_LISTENER,

@@ -113,7 +113,6 @@ static void begin(struct play *play, const struct setup *setup)
 	    .auth_only = setup->auth_only,
 	    .forbid_pipelining = setup->forbid_pipelining,
 	    .insert_received = setup->insert,
-	    .xforward = setup->xforward,
 	    .forbidden_commands = "CONNECT GET POST",
 	    .discarded_keywords = setup->discarded,
 	    .line_size_max = 64,
@@ -130,7 +129,8 @@ static void begin(struct play *play, const struct setup *setup)
 		ehlo = (struct smtp_ehlo){0};
 	if (!setup->no_ehlo)
 		play->client.helo_verb = SMTP_VERB_EHLO;
-	smtp_relay_init(&play->relay, setup->no_ehlo ? NULL : &ehlo);
+	smtp_relay_init(
+	    &play->relay, setup->no_ehlo ? NULL : &ehlo, setup->xforward);
 }
 
 /* A header that shows what the relay knows: "T: 1 utf8 auth for c@d". */
