@@ -33,7 +33,15 @@ const char flow_handover_remedy[] =
 
 #define TLS_ATTRIBUTES                                    \
 	(UINT32_C(1) << SMTP_ATTRIBUTE_CLIENT_TRANSPORT | \
-	    UINT32_C(1) << SMTP_ATTRIBUTE_DESTNAME)
+	    UINT32_C(1) << SMTP_ATTRIBUTE_DESTNAME |      \
+	    UINT32_C(1) << SMTP_ATTRIBUTE_FORWARD)
+
+/* Dovecot takes a client from no more than five proxies in a row, of which we
+ * are one. */
+#define PROXIES_BEHIND_US 4
+
+/* So that they fit, in base64, into one value. */
+#define FACTS_SIZE 160
 
 /* As in the record. */
 static void session_of(const struct flow *flow, char out[SESSION_SIZE])
@@ -298,7 +306,33 @@ static void read_claims(
 struct identity_texts {
 	struct place client, server;
 	char session[SESSION_SIZE];
+	char facts[FACTS_SIZE];
 };
+
+/* The asked name goes last: there may be no room for it. */
+static void write_facts(const struct flow *flow, char out[FACTS_SIZE])
+{
+	struct tls_facts facts;
+	const char *name;
+	char group[32];
+	size_t len;
+
+	if (!flow->smtp.tls) {
+		snprintf(out, FACTS_SIZE, "tls=none");
+		return;
+	}
+	tls_facts_read(flow->client.tls, &facts);
+	tls_facts_group_word(&facts, group, sizeof(group));
+	len = (size_t)snprintf(out, FACTS_SIZE,
+	    "tls=%s\ttls_cipher=%s\ttls_group=%s\ttls_forward_secrecy=%s",
+	    facts.protocol, facts.cipher, group,
+	    facts.forward_secret ? "yes" : "no");
+	assert(len < FACTS_SIZE);
+	name = known(tls_session_asked_name(flow->client.tls));
+	if (name != NULL && smtp_identity_is_host_name(name) &&
+	    strlen(name) + sizeof("\ttls_sni=") <= FACTS_SIZE - len)
+		snprintf(out + len, FACTS_SIZE - len, "\ttls_sni=%s", name);
+}
 
 static struct smtp_identity identity_of(
     const struct flow *flow, struct identity_texts *texts)
@@ -310,8 +344,13 @@ static struct smtp_identity identity_of(
 	    .helo = flow->smtp.helo,
 	    .session = texts->session,
 	    .tls = flow->smtp.tls,
+	    .ttl = PROXIES_BEHIND_US,
+	    .timeout_s = (uint32_t)flow->service->settings
+			     ->proxy_backend_reply_timeout_s,
+	    .facts = texts->facts,
 	};
 
+	write_facts(flow, texts->facts);
 	read_claims(flow->claims, &identity);
 	read_place(&flow->peer, &texts->client);
 	read_place(&flow->local, &texts->server);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "smtp/identity.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,6 +58,58 @@ static void set_xtext(struct value *value, const char *text)
 	value->len = len;
 }
 
+/* RFC 4648, 4 */
+static void set_base64(struct value *value, const char *text)
+{
+	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij"
+				     "klmnopqrstuvwxyz0123456789+/";
+	size_t text_len = strlen(text);
+	char encoded[VALUE_LEN_MAX + 1];
+	size_t len = 0;
+	if ((text_len + 2) / 3 * 4 > VALUE_LEN_MAX)
+		return;
+	for (size_t i = 0; i < text_len; i += 3) {
+		size_t left = text_len - i;
+		uint32_t bits = (uint32_t)(uint8_t)text[i] << 16;
+		if (left > 1)
+			bits |= (uint32_t)(uint8_t)text[i + 1] << 8;
+		if (left > 2)
+			bits |= (uint8_t)text[i + 2];
+		encoded[len++] = digits[bits >> 18];
+		encoded[len++] = digits[bits >> 12 & 63];
+		encoded[len++] = left > 1 ? digits[bits >> 6 & 63] : '=';
+		encoded[len++] = left > 2 ? digits[bits & 63] : '=';
+	}
+	encoded[len] = '\0';
+	set_xtext(value, encoded);
+}
+
+static void set_number(struct value *value, uint32_t number)
+{
+	char text[16];
+	snprintf(text, sizeof(text), "%u", number);
+	if (number != 0)
+		set(value, "", text);
+}
+
+/* RFC 5321, 4.1.3 */
+static bool is_address_literal(const char *text)
+{
+	static const char prefix[] = "[IPv6:";
+	size_t prefix_len = sizeof(prefix) - 1;
+	bool ipv6 = strncasecmp(text, prefix, prefix_len) == 0;
+	size_t start = ipv6 ? prefix_len : 1;
+	size_t len = strlen(text);
+	char address[INET6_ADDRSTRLEN];
+	uint8_t bytes[16];
+	if (text[0] != '[' || len < start + 1 || text[len - 1] != ']' ||
+	    len - start > sizeof(address))
+		return false;
+	snprintf(address, sizeof(address), "%.*s", (int)(len - 1 - start),
+	    text + start);
+	return inet_pton(ipv6 ? AF_INET6 : AF_INET, address, bytes) == 1;
+}
+
 static void set_name(struct value *value, const char *name, bool failed)
 {
 	if (name != NULL)
@@ -101,7 +154,9 @@ static void read_value(enum smtp_attribute attribute,
 		    value, identity->server_address, identity->server_port);
 		break;
 	case SMTP_ATTRIBUTE_DESTNAME:
-		set_if_known(value, identity->sni);
+		if (identity->sni != NULL &&
+		    smtp_identity_is_host_name(identity->sni))
+			set_xtext(value, identity->sni);
 		break;
 	case SMTP_ATTRIBUTE_SESSION:
 	case SMTP_ATTRIBUTE_IDENT:
@@ -110,11 +165,22 @@ static void read_value(enum smtp_attribute attribute,
 	case SMTP_ATTRIBUTE_CLIENT_TRANSPORT:
 		set(value, "", identity->tls ? "TLS" : "insecure");
 		break;
+	case SMTP_ATTRIBUTE_TTL:
+		set_number(value, identity->ttl);
+		break;
+	case SMTP_ATTRIBUTE_TIMEOUT:
+		set_number(value, identity->timeout_s);
+		break;
+	case SMTP_ATTRIBUTE_FORWARD:
+		if (identity->facts != NULL)
+			set_base64(value, identity->facts);
+		break;
 	case SMTP_ATTRIBUTE_SOURCE:
 		set(value, "", identity->address == NULL ? "LOCAL" : "REMOTE");
 		break;
 	case SMTP_ATTRIBUTE_HELO:
-		if (greeted)
+		if (greeted && (smtp_identity_is_host_name(identity->helo) ||
+				   is_address_literal(identity->helo)))
 			set_xtext(value, identity->helo);
 		break;
 	case SMTP_ATTRIBUTE_PROTO:
@@ -175,6 +241,22 @@ static size_t write_line(const char *verb, uint32_t *pending,
 		return 0;
 	memcpy(out + len, "\r\n", 2);
 	return len + 2;
+}
+
+bool smtp_identity_is_host_name(const char *text)
+{
+	bool label = false;
+	for (; *text != '\0'; text++) {
+		char byte = *text;
+		bool plain = (byte >= 'a' && byte <= 'z') ||
+			     (byte >= 'A' && byte <= 'Z') ||
+			     (byte >= '0' && byte <= '9') || byte == '-' ||
+			     byte == '_';
+		if (!plain && (byte != '.' || !label))
+			return false;
+		label = plain;
+	}
+	return label;
 }
 
 uint32_t smtp_attributes_read(const char *words, size_t words_len)

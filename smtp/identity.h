@@ -37,7 +37,15 @@ struct smtp_identity {
 	const char *session; /* our name for the session */
 	const char *sni;     /* the name that it asked for in TLS */
 	bool tls;
+	uint32_t ttl;	    /* of proxies behind us, at the most; 0: not said */
+	uint32_t timeout_s; /* that a reply may take; 0: not said */
+	/* More facts, for whoever knows what they mean: "KEY=VALUE", with TAB
+	 * between them, and without one inside. */
+	const char *facts;
 };
+
+/* Whether it is letters, digits, "-" and "_" with a dot between labels. */
+bool smtp_identity_is_host_name(const char *text);
 
 /* The attributes in a list of words, as a bit set; unknown ones are passed
  * over. */
@@ -46,8 +54,10 @@ uint32_t smtp_attributes_read(const char *words, size_t words_len);
 /* Writes "XCLIENT …" with as many of the attributes in *pending as fit one line
  * of 512 octets, and takes those out of it, as well as those of which nothing
  * is to be said. To be called again after each success, until it returns 0. A
- * value that no line could hold is left out; NAME and REVERSE_NAME never are:
- * without them the server would keep our own name. */
+ * value that no line could hold is left out, as is one for which Dovecot would
+ * refuse the whole command: HELO and DESTNAME must be names or an address; NAME
+ * and REVERSE_NAME never are: without them the server would keep our own name.
+ */
 size_t smtp_xclient_write(uint32_t *pending,
     const struct smtp_identity *identity, char *out, size_t out_size);
 

@@ -92,23 +92,6 @@ static void copy(char *out, const char *text)
 	snprintf(out, SMTP_XCLIENT_VALUE_SIZE, "%s", text);
 }
 
-/* Letters, digits and hyphens between dots; underscores are seen, too. */
-static bool is_host_name(const char *text)
-{
-	bool label = false;
-	for (; *text != '\0'; text++) {
-		char byte = *text;
-		bool plain = (byte >= 'a' && byte <= 'z') ||
-			     (byte >= 'A' && byte <= 'Z') ||
-			     (byte >= '0' && byte <= '9') || byte == '-' ||
-			     byte == '_';
-		if (!plain && (byte != '.' || !label))
-			return false;
-		label = plain;
-	}
-	return label;
-}
-
 static bool take_name(struct item *item, char *out)
 {
 	bool failed = is_tag(item, "[TEMPUNAVAIL]");
@@ -117,7 +100,7 @@ static bool take_name(struct item *item, char *out)
 		item->xclient->name_failed = failed;
 	if (failed || is_unavailable(item))
 		return true;
-	if (!is_host_name(item->value))
+	if (!smtp_identity_is_host_name(item->value))
 		return complain_of_value(item);
 	copy(out, item->value);
 	return true;
@@ -204,6 +187,9 @@ static bool take_value(struct item *item)
 	case SMTP_ATTRIBUTE_DESTNAME:
 	case SMTP_ATTRIBUTE_SESSION:
 	case SMTP_ATTRIBUTE_CLIENT_TRANSPORT:
+	case SMTP_ATTRIBUTE_TTL:
+	case SMTP_ATTRIBUTE_TIMEOUT:
+	case SMTP_ATTRIBUTE_FORWARD:
 	case SMTP_ATTRIBUTE_SOURCE:
 	case SMTP_ATTRIBUTE_IDENT:
 	case SMTP_ATTRIBUTE_COUNT:

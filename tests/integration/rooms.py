@@ -161,8 +161,8 @@ exec /usr/sbin/smtpd -d -v -f {self.root}/smtpd.conf
 
 
 class Dovecot(Room):
-    """A submission server that takes XCLIENT from us; its own relay host is
-    `relay`, a port on loopback."""
+    """A submission server that takes XCLIENT from us, and PROXY headers at
+    `proxy_port`; its own relay host is `relay`, a port on loopback."""
 
     name = "dovecot"
     packages = ["dovecot-core", "dovecot-submissiond", "libexttextcat-2.0-0",
@@ -172,6 +172,7 @@ class Dovecot(Room):
     def __init__(self, directory, relay):
         super().__init__(directory)
         self.relay = relay
+        self.proxy_port = free_port()
 
     def script(self):
         (self.root / "users").write_text("user:{PLAIN}secret::::::\n")
@@ -184,6 +185,8 @@ hostname = mx.example.test
 ssl = no
 disable_plaintext_auth = no
 auth_mechanisms = plain
+auth_debug = yes
+haproxy_trusted_networks = 127.0.0.1
 default_login_user = daemon
 default_internal_user = nobody
 default_internal_group = nogroup
@@ -197,6 +200,10 @@ submission_relay_port = {self.relay}
 service submission-login {{
   inet_listener submission {{
     port = {self.port}
+  }}
+  inet_listener submission_haproxy {{
+    port = {self.proxy_port}
+    haproxy = yes
   }}
 }}
 passdb {{

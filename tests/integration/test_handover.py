@@ -1,61 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """The backend learns who the client is: from us, in each way that it knows."""
-import pathlib
+import base64
 import re
-import tempfile
 
 import pytest
 
 from client import eventually
-from peers import Postfix
-from ports import free_port
 from postern import Listener
-from rooms import Dovecot, Exim, OpenSMTPD
-
-CLIENT = "127.0.0.77"  # loopback too, but not the address that we come from
-MESSAGE = b"Subject: test\r\n\r\ntext\r\n.\r\n"
-
-
-def send_message(client, recipient="user@box.test"):
-    client.expect("MAIL FROM:<sender@example.test>", 250)
-    client.expect(f"RCPT TO:<{recipient}>", 250)
-    client.expect("DATA", 354)
-    client.send(MESSAGE)
-    return client.reply()
-
-
-def session(postern, source=CLIENT, **options):
-    """A message from there, through TLS."""
-    with postern.secured(source=source, **options) as client:
-        assert send_message(client).code == 250
-        client.expect("QUIT", 221)
+from told import CLIENT, MESSAGE, newest, send_message, session, told_postfix
 
 
 @pytest.fixture(scope="module")
 def postfix(certificate):
-    """One that takes XCLIENT from us, and one port for each PROXY version."""
-    with tempfile.TemporaryDirectory(prefix="postern-") as path:
-        made = Postfix(
-            pathlib.Path(path), certificate,
-            settings={"smtpd_authorized_xclient_hosts": "127.0.0.1",
-                      "smtpd_authorized_xforward_hosts": "127.0.0.1"})
-        made.proxy_port = free_port()
-        made.plain_port = free_port()
-        made.services += [
-            f"127.0.0.1:{made.proxy_port} inet n - n - - smtpd "
-            "-o smtpd_upstream_proxy_protocol=haproxy",
-            f"127.0.0.1:{made.plain_port} inet n - n - - smtpd "
-            "-o smtpd_authorized_xclient_hosts= "
-            "-o smtpd_authorized_xforward_hosts="]
-        made.write_master()
-        yield made.start()
-        made.stop()
+    with told_postfix(certificate) as made:
+        yield made
 
-
-def newest(postfix, known):
-    """The message that was not there before."""
-    return eventually(lambda: set(postfix.box()) - known, 30,
-                      "the message did not arrive").pop().read_bytes()
 
 
 def test_postfix_by_xclient(make_postern, postfix):
@@ -287,61 +246,6 @@ def test_two_listeners_tell_in_two_ways(make_postern, postfix):
         assert f"[{source}]".encode() in newest(postfix, known)
 
 
-@pytest.fixture
-def make_room(scratch):
-    made = []
-
-    def make(kind, **options):
-        directory = scratch / f"room-{len(made)}"
-        directory.mkdir()
-        made.append(kind(directory, **options))
-        return made[-1].start()
-
-    yield make
-    for one in made:
-        one.stop()
-        print(one.log()[-3000:])
-
-
-@pytest.mark.parametrize("way", ["proxy1", "proxy2"])
-def test_exim_by_proxy_header(make_postern, make_room, way):
-    exim = make_room(Exim)
-    postern = make_postern(f"inet:127.0.0.1:{exim.port}", settings={
-        "proxy_backend_handover": way,
-        "proxy_backend_proxy_header_limit": "232",
-        "proxy_backend_proxy_tlvs": "all"}).start()
-    session(postern)
-    eventually(lambda: f"<= sender@example.test H=(client.example.test) "
-               f"[{CLIENT}]" in exim.log(), 10, exim.log())
-    assert f"from [{CLIENT}] (helo=client.example.test)" in exim.log()
-
-
-def test_opensmtpd_by_proxy_header(make_postern, make_room):
-    opensmtpd = make_room(OpenSMTPD)
-    postern = make_postern(f"inet:127.0.0.1:{opensmtpd.port}", settings={
-        "proxy_backend_handover": "proxy2",
-        "proxy_backend_proxy_tlvs": "ssl ssl-cipher"}).start()
-    session(postern)
-    message = opensmtpd.root / "message"
-    eventually(message.exists, 20, opensmtpd.log())
-    eventually(lambda: b"text" in message.read_bytes(), 10)
-    assert f"[{CLIENT}])".encode() in message.read_bytes()
-    assert f"address={CLIENT}" in opensmtpd.log()
-
-
-def test_dovecot_by_xclient(make_postern, make_room, backend):
-    """It is a submission proxy itself, so what is behind it is ours again."""
-    dovecot = make_room(Dovecot, relay=backend.port)
-    postern = make_postern(f"inet:127.0.0.1:{dovecot.port}", settings={
-        "proxy_backend_handover": "auto"}).start()
-    with postern.secured(source=CLIENT) as client:
-        client.expect("AUTH PLAIN AHVzZXIAc2VjcmV0", 235)
-        assert send_message(client).code == 250
-        client.expect("QUIT", 221)
-    eventually(lambda: f"rip={CLIENT}" in dovecot.log(), 10, dovecot.log())
-    assert "rip=127.0.0.1," not in dovecot.log().split("user=<user>", 1)[1]
-
-
 def test_the_sink_is_told(make_postern):
     """As in the quick start, where nothing is set."""
     postern = make_postern(settings={"proxy_backend_handover": "auto"}).start()
@@ -367,3 +271,80 @@ def test_a_backend_dies_while_it_is_told(make_postern, make_backend, phase):
     told = [line for one in backends[1].of_clients() for line in one.commands
             if line.startswith(b"XCLIENT")]
     assert told == [b"XCLIENT NAME=[UNAVAILABLE] ADDR=" + CLIENT.encode()] * 2
+
+
+OFFERED = ("NAME ADDR PORT PROTO HELO LOGIN REVERSE_NAME DESTADDR DESTPORT "
+           "DESTNAME SESSION CLIENT-TRANSPORT TTL TIMEOUT FORWARD TRANSPORT")
+
+
+@pytest.mark.parametrize("offered", ["each", "all"])
+def test_all_that_is_offered_is_said(make_postern, make_backend, offered):
+    """Each alone beside ADDR, and all together. TRANSPORT is nobody's."""
+    offers = [OFFERED] if offered == "all" else OFFERED.split()
+    backends = [make_backend(keywords=[f"XCLIENT {words} ADDR"])
+                for words in offers]
+    for backend in backends:
+        backend.on["XCLIENT"] = b"220 backend.example.test ESMTP\r\n"
+    postern = make_postern(*backends, settings={
+        "proxy_backend_balance": "round-robin",
+        "proxy_backend_reply_timeout": "77s",
+        "proxy_backend_handover": "auto"}).start()
+
+    def said(backend):
+        [session] = backend.of_clients()
+        return dict(pair.split(b"=", 1) for line in session.commands
+                    if line.startswith(b"XCLIENT ")
+                    for pair in line.split()[1:])
+
+    expected = {
+        "NAME": "[UNAVAILABLE]", "REVERSE_NAME": "[UNAVAILABLE]",
+        "PROTO": "ESMTP", "HELO": "client.example.test",
+        "DESTADDR": "127.0.0.1", "DESTPORT": str(postern.port),
+        "DESTNAME": "mx.example.test", "CLIENT-TRANSPORT": "TLS",
+        "TTL": "4", "TIMEOUT": "77", "ADDR": CLIENT}
+    facts = (b"tls=TLSv1.3\ttls_cipher=TLS_AES_256_GCM_SHA384\t"
+             b"tls_group=X25519\ttls_forward_secrecy=yes\t"
+             b"tls_sni=mx.example.test")
+    seen = {}
+    for backend in backends:
+        with postern.secured(source=CLIENT) as client:
+            port = client.port
+            client.expect("MAIL FROM:<sender@example.test>", 250)
+            client.quit()
+        found = said(backend)
+        assert found[b"ADDR"] == CLIENT.encode()
+        if b"PORT" in found:
+            assert found.pop(b"PORT") == str(port).encode()
+            seen[b"PORT"] = b""
+        seen.update(found)
+    forward = seen.pop(b"FORWARD").replace(b"+3D", b"=").replace(b"+2B", b"+")
+    assert base64.b64decode(forward) == facts
+    session = seen.pop(b"SESSION").decode()
+    postern.wait_for_log(f"session={session} ")
+    assert seen.pop(b"PORT") == b""
+    assert seen == {name.encode(): value.encode()
+                    for name, value in expected.items()}
+
+
+@pytest.mark.parametrize("switch", ["yes", "no"])
+def test_what_is_said_of_a_client_in_clear(make_postern, make_backend, switch):
+    """… and of TLS nothing, if the operator wants it so."""
+    backend = make_backend(keywords=[f"XCLIENT {OFFERED}"])
+    backend.on["XCLIENT"] = b"220 backend.example.test ESMTP\r\n"
+    postern = make_postern(backend, settings={
+        "proxy_backend_xclient_tls": switch,
+        "proxy_backend_handover": "auto"}).start()
+    with postern.connect(source=CLIENT) as client:
+        client.greeting()
+        # No name: Dovecot 2.4 would refuse the whole command for it.
+        client.expect("EHLO a..b", 250)
+        client.expect("MAIL FROM:<sender@example.test>", 250)
+        client.quit()
+    line = b" ".join(line for line in backend.of_clients()[-1].commands
+                     if line.startswith(b"XCLIENT "))
+    told = [b" CLIENT-TRANSPORT=insecure ",
+            b" FORWARD=" + base64.b64encode(b"tls=none").replace(b"=", b"+3D")]
+    assert [words in line for words in told] == [switch == "yes"] * 2
+    assert b"HELO" not in line and b"DESTNAME" not in line
+    assert b"EHLO a..b" in backend.of_clients()[-1].commands
+    assert b"LOGIN" not in line

@@ -25,7 +25,8 @@ def read_header(session):
     length = 16 + int.from_bytes(session.pending[14:16], "big")
     while len(session.pending) < length:
         session.pending += session.more()
-    header, session.pending = session.pending[:length], session.pending[length:]
+    header = session.pending[:length]
+    session.pending = session.pending[length:]
     return header
 
 

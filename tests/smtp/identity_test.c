@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "smtp/identity.h"
@@ -13,10 +14,14 @@ static const struct smtp_identity known = {
     .server_port = 25,
     .name = "spike.example.test",
     .helo_verb = SMTP_VERB_EHLO,
-    .helo = "a b+c=d\xc3\xa9",
+    .helo = "client_7.example.test",
+    .login = "a b+c=d\xc3\xa9",
     .session = "1f-2",
     .sni = "mx.example.test",
     .tls = true,
+    .ttl = 4,
+    .timeout_s = 600,
+    .facts = "tls=TLSv1.3\tsni=mx",
 };
 static const struct smtp_identity unknown = {.helo_verb = SMTP_VERB_UNKNOWN};
 
@@ -28,12 +33,15 @@ struct row {
 
 static const struct row rows[] = {
     {"NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT", &known,
-	"XCLIENT DESTADDR=198.51.100.1 DESTPORT=25 HELO=a+20b+2Bc+3Dd+C3+A9 "
-	"PROTO=ESMTP REVERSE_NAME=spike.example.test NAME=spike.example.test "
-	"PORT=40112 ADDR=192.0.2.9\r\n"},
-    {"addr SESSION TTL FORWARD CLIENT-TRANSPORT DestName", &known,
+	"XCLIENT DESTADDR=198.51.100.1 DESTPORT=25 "
+	"HELO=client_7.example.test PROTO=ESMTP "
+	"REVERSE_NAME=spike.example.test NAME=spike.example.test "
+	"PORT=40112 LOGIN=a+20b+2Bc+3Dd+C3+A9 ADDR=192.0.2.9\r\n"},
+    {"addr SESSION TTL FORWARD CLIENT-TRANSPORT TIMEOUT DestName", &known,
 	"XCLIENT DESTNAME=mx.example.test SESSION=1f-2 CLIENT-TRANSPORT=TLS "
+	"TTL=4 TIMEOUT=600 FORWARD=dGxzPVRMU3YxLjMJc25pPW14 "
 	"ADDR=192.0.2.9\r\n"},
+    {"SESSION TTL FORWARD TIMEOUT DESTNAME", &unknown, ""},
     {"NAME ADDR PROTO HELO REVERSE_NAME PORT LOGIN DESTADDR DESTPORT", &unknown,
 	"XCLIENT DESTADDR=[UNAVAILABLE] DESTPORT=[UNAVAILABLE] "
 	"REVERSE_NAME=[UNAVAILABLE] NAME=[UNAVAILABLE] PORT=[UNAVAILABLE] "
@@ -56,6 +64,89 @@ Test(identity, says_what_is_offered)
 		cr_assert_eq(memcmp(line, rows[i].xclient, len), 0,
 		    "row %zu: %.*s", i, (int)len, line);
 		cr_assert_eq(pending, 0);
+	}
+}
+
+/* Dovecot 2.4 refuses the whole command for what is no name; the client's EHLO
+ * brings it later. */
+Test(identity, says_names_only_where_they_are_names)
+{
+	static const struct {
+		const char *text;
+		bool is_name, is_helo;
+	} said[] = {
+	    {"client", true, true},
+	    {"_x-1.example.test", true, true},
+	    {"[192.0.2.1]", false, true},
+	    {"[IPv6:2001:db8::1]", false, true},
+	    {"[2001:db8::1]", false, false},
+	    {"[192.0.2]", false, false},
+	    {"[192.0.2.1", false, false},
+	    {"[]", false, false},
+	    {"[", false, false},
+	    {"[IPv6:]", false, false},
+	    {"", false, false},
+	    {"a..b", false, false},
+	    {"a.", false, false},
+	    {".a", false, false},
+	    {"a b", false, false},
+	    {"a\r\nb", false, false},
+	    {"m\xc3\xbcller", false, false},
+	};
+
+	for (size_t i = 0; i < sizeof(said) / sizeof(said[0]); i++) {
+		uint32_t pending = BIT(HELO);
+		struct smtp_identity identity = {
+		    .helo_verb = SMTP_VERB_EHLO,
+		    .helo = said[i].text,
+		    .sni = said[i].text,
+		};
+		char line[SMTP_IDENTITY_LINE_SIZE];
+		cr_expect_eq(smtp_xclient_write(
+				 &pending, &identity, line, sizeof(line)) > 0,
+		    said[i].is_helo, "%s", said[i].text);
+		pending = BIT(DESTNAME);
+		cr_expect_eq(smtp_xclient_write(
+				 &pending, &identity, line, sizeof(line)) > 0,
+		    said[i].is_name, "%s", said[i].text);
+	}
+}
+
+/* RFC 4648, 10; and as xtext. */
+Test(identity, writes_facts_as_base64)
+{
+	static const char *const vectors[][2] = {
+	    {"f", "Zg+3D+3D"},
+	    {"fo", "Zm8+3D"},
+	    {"foo", "Zm9v"},
+	    {"foob", "Zm9vYg+3D+3D"},
+	    {"fooba", "Zm9vYmE+3D"},
+	    {"foobar", "Zm9vYmFy"},
+	    {"\xfb\xff\xfe", "+2B//+2B"},
+	};
+	char text[256];
+	char line[SMTP_IDENTITY_LINE_SIZE];
+
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
+		uint32_t pending = BIT(FORWARD);
+		struct smtp_identity identity = {.facts = vectors[i][0]};
+		size_t len =
+		    smtp_xclient_write(&pending, &identity, line, sizeof(line));
+		snprintf(text, sizeof(text), "XCLIENT FORWARD=%s\r\n",
+		    vectors[i][1]);
+		cr_expect_eq(len, strlen(text), "%.*s", (int)len, line);
+		cr_expect_eq(
+		    memcmp(line, text, len), 0, "%.*s", (int)len, line);
+	}
+	/* One value has 255 octets; the marks of a text's end count thrice. */
+	for (size_t len = 186; len < 200; len++) {
+		uint32_t pending = BIT(FORWARD);
+		struct smtp_identity identity = {.facts = text};
+		memset(text, 'x', len);
+		text[len] = '\0';
+		cr_expect_eq(smtp_xclient_write(
+				 &pending, &identity, line, sizeof(line)) > 0,
+		    len <= 189 && len != 187, "%zu", len);
 	}
 }
 
