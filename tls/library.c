@@ -12,7 +12,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
-#include "tls/quick_check.h"
+#include "tls/provider.h"
 
 /* Tells whether a file is the one that was loaded: after an edit it is not, and
  * a reload must see that. */
@@ -119,10 +119,10 @@ static bool fill(struct entry *entry, const struct tls_context_options *options,
 	}
 	if (!load_config(entry->library.handle, file, name, findings))
 		return false;
-	entry->library.checks_quickly =
-	    entry->wants_quick && tls_quick_check_add(entry->library.handle);
-	if (entry->library.checks_quickly)
-		entry->library.query = TLS_QUICK_CHECK_QUERY;
+	if (tls_provider_add(entry->library.handle, entry->wants_quick)) {
+		entry->library.checks_quickly = entry->wants_quick;
+		entry->library.query = TLS_PROVIDER_QUERY;
+	}
 	return true;
 }
 

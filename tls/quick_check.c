@@ -2,17 +2,14 @@
 #include "tls/quick_check.h"
 
 #include <stddef.h>
-#include <string.h>
 
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/params.h>
-#include <openssl/provider.h>
 
-#define NAME		   "postern"
-#define PROPERTIES	   "provider=postern"
+#include "tls/provider.h"
+
 #define DISPATCH_COUNT_MAX 64 /* OpenSSL 3.0's tables have 22 */
 
 /* One of the default provider's algorithms that is handed on. */
@@ -29,9 +26,6 @@ struct handed_on {
  * are the same in every library context. */
 static struct handed_on dh = {.names = "DH"};
 static struct handed_on ec = {.names = "EC"};
-static OSSL_ALGORITHM key_managements[3];
-static OSSL_ALGORITHM key_exchanges[3];
-static OSSL_PROVIDER *default_provider; /* the last that was handed on */
 
 static int validate(const struct handed_on *algorithm, const void *key,
     int selection, int check_type)
@@ -102,38 +96,11 @@ static void replace(OSSL_DISPATCH *dispatch, struct handed_on *algorithm)
 	}
 }
 
-/* "DH" is the first of "DH:dhKeyAgreement:…". */
-static const OSSL_ALGORITHM *find(
-    const OSSL_ALGORITHM *algorithms, const char *name)
-{
-	size_t len = strlen(name);
-
-	for (; algorithms != NULL && algorithms->algorithm_names != NULL;
-	     algorithms++) {
-		const char *names = algorithms->algorithm_names;
-
-		if (strncmp(names, name, len) == 0 &&
-		    (names[len] == ':' || names[len] == '\0'))
-			return algorithms;
-	}
-	return NULL;
-}
-
-static const OSSL_ALGORITHM *find_in(
-    OSSL_PROVIDER *provider, int operation, const char *name)
-{
-	int no_cache;
-
-	return find(
-	    OSSL_PROVIDER_query_operation(provider, operation, &no_cache),
-	    name);
-}
-
 static bool hand_on_keys(
     OSSL_PROVIDER *provider, struct handed_on *algorithm, OSSL_ALGORITHM *entry)
 {
 	const OSSL_ALGORITHM *original =
-	    find_in(provider, OSSL_OP_KEYMGMT, algorithm->names);
+	    tls_provider_find(provider, OSSL_OP_KEYMGMT, algorithm->names);
 	size_t count = 0;
 
 	if (original == NULL)
@@ -148,7 +115,6 @@ static bool hand_on_keys(
 	}
 	algorithm->functions[count] = (OSSL_DISPATCH){0};
 	*entry = (OSSL_ALGORITHM){.algorithm_names = original->algorithm_names,
-	    .property_definition = PROPERTIES,
 	    .implementation = algorithm->functions};
 	return algorithm->validate != NULL && algorithm->get_params != NULL &&
 	       algorithm->gen_set_params != NULL &&
@@ -161,78 +127,29 @@ static bool hand_on_exchange(
     OSSL_PROVIDER *provider, const char *name, OSSL_ALGORITHM *entry)
 {
 	const OSSL_ALGORITHM *original =
-	    find_in(provider, OSSL_OP_KEYEXCH, name);
+	    tls_provider_find(provider, OSSL_OP_KEYEXCH, name);
 
 	if (original == NULL)
 		return false;
 	*entry = *original;
-	entry->property_definition = PROPERTIES;
 	return true;
 }
 
-static bool make_tables(OSSL_PROVIDER *provider)
+bool tls_quick_check_hand_on(OSSL_PROVIDER *default_provider,
+    const char *properties, struct tls_quick_check_tables *tables)
 {
-	return hand_on_keys(provider, &dh, &key_managements[0]) &&
-	       hand_on_keys(provider, &ec, &key_managements[1]) &&
-	       hand_on_exchange(provider, "DH", &key_exchanges[0]) &&
-	       hand_on_exchange(provider, "ECDH", &key_exchanges[1]);
-}
+	OSSL_ALGORITHM *managements = tables->managements;
+	OSSL_ALGORITHM *exchanges = tables->exchanges;
 
-static const OSSL_ALGORITHM *query_operation(
-    void *provider_context, int operation, int *no_cache)
-{
-	(void)provider_context;
-	*no_cache = 0;
-	if (operation == OSSL_OP_KEYMGMT)
-		return key_managements;
-	if (operation == OSSL_OP_KEYEXCH)
-		return key_exchanges;
-	return NULL;
-}
-
-/* libssl takes a group from the provider alone whose key management it would
- * use for it. */
-static int get_capabilities(void *provider_context, const char *capability,
-    OSSL_CALLBACK *tell, void *argument)
-{
-	(void)provider_context;
-	if (strcmp(capability, "TLS-GROUP") != 0)
-		return 1;
-	return OSSL_PROVIDER_get_capabilities(
-	    default_provider, capability, tell, argument);
-}
-
-static const OSSL_DISPATCH provider_functions[] = {
-    {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query_operation},
-    {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))get_capabilities},
-    {0, NULL}};
-
-static int init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *core,
-    const OSSL_DISPATCH **functions_out, void **provider_context_out)
-{
-	(void)handle;
-	(void)core;
-	*functions_out = provider_functions;
-	/* What is handed on gets the context that it knows. */
-	*provider_context_out =
-	    OSSL_PROVIDER_get0_provider_ctx(default_provider);
-	return 1;
-}
-
-bool tls_quick_check_add(OSSL_LIB_CTX *library)
-{
-	bool added = false;
-
-	if (OSSL_PROVIDER_available(library, "fips") == 1 ||
-	    EVP_default_properties_is_fips_enabled(library) == 1 ||
-	    OSSL_PROVIDER_available(library, "default") != 1)
+	*tables = (struct tls_quick_check_tables){0};
+	if (!hand_on_keys(default_provider, &dh, &managements[0]) ||
+	    !hand_on_keys(default_provider, &ec, &managements[1]) ||
+	    !hand_on_exchange(default_provider, "DH", &exchanges[0]) ||
+	    !hand_on_exchange(default_provider, "ECDH", &exchanges[1]))
 		return false;
-	/* Named, since any provider that is named turns off the one that is
-	 * there by default. */
-	default_provider = OSSL_PROVIDER_load(library, "default");
-	if (default_provider != NULL && make_tables(default_provider))
-		added = OSSL_PROVIDER_add_builtin(library, NAME, init) == 1 &&
-			OSSL_PROVIDER_load(library, NAME) != NULL;
-	ERR_clear_error();
-	return added;
+	for (size_t i = 0; i < 2; i++) {
+		managements[i].property_definition = properties;
+		exchanges[i].property_definition = properties;
+	}
+	return true;
 }

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* EDH and EECDH at their real price, for server contexts alone: a built-in
- * provider that hands on the default provider's DH and EC, and leaves all
- * arithmetic there. It changes two things, which OpenSSL 3 gives a server no
- * other means to change:
+/* EDH and EECDH at their real price, for the provider of tls/provider.h: the
+ * default provider's DH and EC, with all arithmetic left there, and two
+ * changes:
  *
  * - The peer's public value gets OpenSSL's quick check, not the full one. In a
  *   named group the full one is an exponentiation with an exponent as long as
@@ -26,7 +25,7 @@
  * OpenSSL 3 obeys always. And primes are safe: those of the named groups are,
  * and a prime of the operator's is shown to be one when it is loaded
  * (tls/dh.c). Only then does the loader write a length into the parameters,
- * which is all that this provider goes by; any other prime keeps exponents of
+ * which is all that this file goes by; any other prime keeps exponents of
  * full length. A prime that is not safe but comes with its q keeps the full
  * check, too: OpenSSL's quick one is for named groups alone.
  *
@@ -38,15 +37,17 @@
 
 #include <stdbool.h>
 
+#include <openssl/core.h>
 #include <openssl/types.h>
 
-/* The property query with which a server context prefers the provider. */
-#define TLS_QUICK_CHECK_QUERY "?provider=postern"
+struct tls_quick_check_tables {
+	OSSL_ALGORITHM managements[3], exchanges[3];
+};
 
-/* Adds the provider to a library context in which the configuration is loaded.
- * False, and nothing is changed, when there is no default provider to hand on
- * or when a FIPS provider is there: what that one checks is part of its
- * validation. */
-bool tls_quick_check_add(OSSL_LIB_CTX *library);
+/* Fills in a provider's tables, with the property definition that is given and
+ * must last. Before the process forks. False when the default provider lacks
+ * something that is needed. */
+bool tls_quick_check_hand_on(OSSL_PROVIDER *default_provider,
+    const char *properties, struct tls_quick_check_tables *tables);
 
 #endif

@@ -39,7 +39,8 @@ Test(library, one_for_all_contexts_with_the_same_settings)
 	cr_assert_not_null(plain);
 	cr_expect(quick->checks_quickly);
 	cr_expect_not(plain->checks_quickly);
-	cr_expect_null(plain->query);
+	cr_expect_str_eq(quick->query, "?provider=postern");
+	cr_expect_str_eq(plain->query, "?provider=postern");
 	cr_expect_eq(find(true, "", ""), quick);
 	cr_expect_eq(find(false, "", NULL), plain);
 	cr_expect_neq(quick->handle, plain->handle);
@@ -53,7 +54,10 @@ Test(library, the_provider_stands_beside_the_default_one)
 
 	cr_expect_eq(OSSL_PROVIDER_available(quick->handle, "postern"), 1);
 	cr_expect_eq(OSSL_PROVIDER_available(quick->handle, "default"), 1);
+	cr_expect_eq(OSSL_PROVIDER_available(quick->handle, "postern-kdf"), 0);
 	cr_expect_eq(OSSL_PROVIDER_available(plain->handle, "postern"), 0);
+	cr_expect_eq(OSSL_PROVIDER_available(plain->handle, "postern-kdf"), 1);
+	cr_expect_eq(OSSL_PROVIDER_available(plain->handle, "default"), 1);
 	/* What other code of the process uses. */
 	cr_expect_eq(OSSL_PROVIDER_available(NULL, "postern"), 0);
 }
@@ -143,6 +147,7 @@ Test(library, where_there_is_no_default_provider)
 	library = find(true, file, "postern");
 	cr_assert_not_null(library, "%s", fixture_findings);
 	cr_expect_not(library->checks_quickly);
+	cr_expect_null(library->query);
 }
 
 /* Contexts with and without serve side by side. */
