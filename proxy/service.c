@@ -152,6 +152,48 @@ static void check_addresses(
 		    count, STATE_LISTENERS_MAX);
 }
 
+static bool gets_header(const struct backend *backend)
+{
+	return backend->kind == BACKEND_SOCKET &&
+	       (backend->handover.way == HANDOVER_PROXY1 ||
+		   backend->handover.way == HANDOVER_PROXY2);
+}
+
+/* A server takes a PROXY header always or never, and has one health check. */
+static void check_headers_of(const struct service *one,
+    const struct service *other, struct report *report)
+{
+	for (size_t i = 0; i < one->backend_count; i++)
+		for (size_t j = 0; j < other->backend_count; j++) {
+			const struct backend *first = &one->backends[i];
+			const struct backend *second = &other->backends[j];
+
+			if (strcmp(first->name, second->name) != 0 ||
+			    first->slot != 0 ||
+			    gets_header(first) == gets_header(second))
+				continue;
+			report_add(report, REPORT_WARNING,
+			    other->listener->place,
+			    "backend %s gets %s PROXY header from service "
+			    "\"%s\", and %s from service \"%s\": set "
+			    "proxy_backend_handover, or handover= of the "
+			    "backend, alike",
+			    first->name, gets_header(second) ? "a" : "no",
+			    other->listener->service,
+			    gets_header(first) ? "one" : "none",
+			    one->listener->service);
+		}
+}
+
+static void check_headers(
+    const struct services *services, struct report *report)
+{
+	for (size_t i = 0; i < services->count; i++)
+		for (size_t j = 0; j < i; j++)
+			check_headers_of(&services->services[j],
+			    &services->services[i], report);
+}
+
 static bool uses_dane(const struct services *services)
 {
 	for (size_t i = 0; i < services->count; i++) {
@@ -172,6 +214,7 @@ static void read_services(struct services *services, struct report *report)
 		read_service(&services->services[i],
 		    &configuration->listeners[i], services->shared, report);
 	check_addresses(services, report);
+	check_headers(services, report);
 	metrics_listen_read(services, report);
 	resolver_check(configuration->settings, report);
 	if (uses_dane(services))

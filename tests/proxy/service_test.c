@@ -425,6 +425,28 @@ Test(service, a_handover_that_tells_nobody_is_a_warning)
 	services_destroy(&services);
 }
 
+/* One health check could not be right for both. */
+Test(service, a_header_for_one_listener_alone_is_a_warning)
+{
+	static const char two[] = "127.0.0.1:2525 inet n - n - - smtpd\n"
+				  "127.0.0.1:2526 inet n - n - - smtpd\n"
+				  "  -o proxy_backend_handover=proxy2\n";
+	struct services *services =
+	    load("proxy_backend = inet:127.0.0.1:1 { inet:127.0.0.1:2, "
+		 "handover=proxy1 } { inet:mx.invalid:3, handover=none }\n",
+		two);
+
+	cr_assert_not_null(services, "%s", all_messages());
+	cr_assert_eq(report.message_count, 1, "%s", all_messages());
+	cr_assert_not_null(
+	    strstr(all_messages(),
+		"master.cf:2: backend inet:127.0.0.1:1 gets a PROXY header "
+		"from service \"127.0.0.1:2526\", and none from service "
+		"\"127.0.0.1:2525\": set proxy_backend_handover"),
+	    "%s", all_messages());
+	services_destroy(&services);
+}
+
 Test(service, what_is_wrong_is_told)
 {
 	static const struct {
