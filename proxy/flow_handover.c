@@ -24,6 +24,10 @@ const char flow_handover_remedy[] =
     "proxy_backend_handover, or handover= of this backend, to proxy2 or proxy1 "
     "if it takes the PROXY protocol, or to none if it is to see our address";
 
+const char flow_handover_remedy_of_ipv6[] =
+    "the client came by IPv6, of which a backend without IPv6 cannot be told: "
+    "if it is Postfix, set its inet_protocols = all";
+
 /* Of version 2, before the TLVs. */
 #define HEAD_LEN_IPV4 28
 #define HEAD_LEN_IPV6 52
@@ -86,6 +90,12 @@ static void read_place(const struct sockaddr_in6 *address, struct place *out)
 	else
 		inet_ntop(AF_INET6, &address->sin6_addr, out->address,
 		    sizeof(out->address));
+}
+
+bool flow_handover_is_ipv6(const struct flow *flow)
+{
+	return (peer_is_inet(&flow->peer) && !is_ipv4(&flow->peer)) ||
+	       (peer_is_inet(&flow->local) && !is_ipv4(&flow->local));
 }
 
 const char *flow_handover_fault(

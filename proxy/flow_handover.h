@@ -29,5 +29,11 @@ void flow_handover_xforward(struct flow *flow, struct flow_environment *env);
 
 /* What to set where a backend does not let us say it. */
 extern const char flow_handover_remedy[];
+/* … or takes no address of IPv6. */
+extern const char flow_handover_remedy_of_ipv6[];
+
+/* Whether there is one in what is said: the client's, or the one that it
+ * connected to. */
+bool flow_handover_is_ipv6(const struct flow *flow);
 
 #endif

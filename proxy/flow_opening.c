@@ -178,7 +178,10 @@ static void fail_without_identity(struct flow *flow,
 {
 	char more[512];
 
-	snprintf(more, sizeof(more), "; %s", flow_handover_remedy);
+	snprintf(more, sizeof(more), "; %s",
+	    step->reply_code == 501 && flow_handover_is_ipv6(flow)
+		? flow_handover_remedy_of_ipv6
+		: flow_handover_remedy);
 	fail(flow, env, step,
 	    step->reply_code == 0 ? "does not offer XCLIENT with ADDR"
 				  : "refused XCLIENT",

@@ -128,6 +128,23 @@ def test_xclient_is_refused(make_postern, make_backend):
     postern.wait_for_log(r"refused XCLIENT: 550 5\.7\.0 .*smtpd_authorized")
 
 
+def test_an_address_that_the_backend_does_not_know(make_postern, make_backend):
+    """As Postfix answers whose inet_protocols have no IPv6."""
+    backend = make_backend(keywords=["XCLIENT ADDR"])
+    backend.on["XCLIENT"] = b"501 5.5.4 Bad ADDR syntax: IPV6:::1\r\n"
+    postern = make_postern(backend, settings={
+        "inet_protocols": "all", "proxy_backend_handover": "auto"},
+        listeners=[Listener(), Listener(host="::1")]).start()
+    for listener, remedy in enumerate(("smtpd_authorized_xclient_hosts",
+                                       "set its inet_protocols = all")):
+        with postern.connect(listener) as client:
+            client.greeting()
+            client.expect("EHLO client.example.test", 250)
+            client.expect("MAIL FROM:<sender@example.test>", 451)
+            client.quit()
+        postern.wait_for_log(rf"refused XCLIENT: 501 .*{remedy}")
+
+
 def test_probes_say_local(make_postern, make_backend):
     """A health check has no client: LOCAL in version 2; in version 1, where
     Postfix refuses UNKNOWN, it is of ourselves."""

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from client import eventually
+from postern import Listener
 from rooms import Dovecot, Exim, OpenSMTPD
 from told import CLIENT, newest, send_message, session, told_postfix
 
@@ -95,8 +96,8 @@ def test_opensmtpd_by_proxy_header(make_postern, make_room):
     assert f"address={CLIENT}" in opensmtpd.log()
 
 
-def dovecot_session(postern):
-    with postern.secured(source=CLIENT) as client:
+def dovecot_session(postern, source=CLIENT):
+    with postern.secured(source=source) as client:
         client.expect("AUTH PLAIN AHVzZXIAc2VjcmV0", 235)
         assert send_message(client).code == 250
         client.expect("QUIT", 221)
@@ -148,31 +149,60 @@ def test_dovecot_hears_all_that_it_lists(make_postern, make_room, backend):
         "forward_tls_sni=mx.example.test"]
 
 
-def test_a_pool_of_three_houses(make_postern, make_room, postfix):
-    """By XCLIENT, by either header, and each with the header that it takes."""
+@pytest.mark.parametrize("host, clients, shown", [
+    ("127.0.0.1", [f"127.0.4.{number}" for number in range(1, 6)], "{}"),
+    ("::1", ["::1"] * 5, "IPv6:{}")])
+def test_a_pool_of_three_houses(make_postern, make_room, postfix, host,
+                                clients, shown):
+    """By XCLIENT, by either header, and each with the header that it takes;
+    we come by IPv4, as no client of IPv6 does."""
     exim, opensmtpd = make_room(Exim), make_room(OpenSMTPD)
-    backends = [
-        (postfix.port, "xclient"), (postfix.proxy_port, "proxy2"),
-        (exim.port, "proxy1"),
-        (opensmtpd.port, "proxy2, proxy_tlvs={ ssl ssl-cipher }")]
+    ways = [(postfix.port, "xclient"), (postfix.proxy_port, "proxy2"),
+            (exim.port, "proxy1"),
+            (opensmtpd.port, "proxy2, proxy_tlvs={ ssl ssl-cipher }"),
+            (postfix.proxy_port, "proxy1")]
     postern = make_postern(settings={
+        "inet_protocols": "all",
         "proxy_backend": " ".join(
             f"{{ inet:127.0.0.1:{port}, handover={how} }}"
-            for port, how in backends),
-        "proxy_backend_balance": "round-robin"}).start()
+            for port, how in ways[:4]),
+        "proxy_backend_balance": "round-robin"},
+        listeners=[Listener(host=host), Listener(
+            host=host, proxy_backend=f"{{ inet:127.0.0.1:{ways[4][0]}, "
+            "handover=proxy1 }")]).start()
     eventually(lambda: postern.status().text.count(" up ") == 4, 20)
-    known = set(postfix.box())
-    for number in range(4):
-        session(postern, source=f"127.0.4.{number + 1}")
+    known, seen = set(postfix.box()), len(postfix.log())
+    for number, client in enumerate(clients):
+        session(postern, listener=number // 4, source=client)
     message = opensmtpd.root / "message"
-    eventually(lambda: len(set(postfix.box()) - known) == 2, 30)
+    eventually(lambda: len(set(postfix.box()) - known) == 3, 30)
     eventually(message.exists, 20, opensmtpd.log())
     eventually(lambda: b"text" in message.read_bytes(), 10)
     eventually(lambda: "<= sender@example.test" in exim.log(), 10)
-    told = b"".join(path.read_bytes() for path in set(postfix.box()) - known)
-    assert sorted(re.findall(rb"\(unknown \[([0-9.]+)\]\)", told)) == [
-        b"127.0.4.1", b"127.0.4.2"]
-    assert "H=(client.example.test) [127.0.4.3]" in exim.log()
-    assert "from [127.0.4.3] (helo=client.example.test)" in exim.log()
-    assert b"[127.0.4.4])" in message.read_bytes()
-    assert "address=127.0.4.4" in opensmtpd.log()
+    told = "".join(path.read_text() for path in set(postfix.box()) - known)
+    to_postfix = sorted(clients[:2] + clients[4:])
+    assert sorted(re.findall(r"\(unknown \[(.+)\]\)", told)) == [
+        shown.format(client) for client in to_postfix]
+    assert sorted(re.findall(r" client=unknown\[(.+)\]",
+                             postfix.log()[seen:])) == to_postfix
+    assert f"H=(client.example.test) [{clients[2]}]" in exim.log()
+    assert (f"from [{clients[2]}] (helo=client.example.test)" in exim.log())
+    assert f"[{clients[3]}])" in message.read_text()
+    assert f"address={clients[3]}" in opensmtpd.log() or \
+        f"address=[{clients[3]}]" in opensmtpd.log()
+
+
+@pytest.mark.parametrize("way, port", [("auto", "port"),
+                                       ("proxy1", "proxy_port"),
+                                       ("proxy2", "proxy_port")])
+def test_dovecot_and_a_client_of_ipv6(make_postern, make_room, backend, way,
+                                      port):
+    dovecot = make_room(Dovecot, relay=backend.port)
+    address = f"inet:127.0.0.1:{getattr(dovecot, port)}"
+    postern = make_postern(address, settings={
+        "inet_protocols": "all", "proxy_backend_handover": way},
+        listeners=[Listener(host="::1")]).start()
+    dovecot_session(postern, "::1")
+    eventually(lambda: re.search(r"Login: user=<user>.* rip=::1,",
+                                 dovecot.log()), 10, dovecot.log())
+    assert b"([::1])" in backend.messages()[0]

@@ -20,7 +20,8 @@ def told_postfix(certificate):
     with tempfile.TemporaryDirectory(prefix="postern-") as path:
         made = Postfix(
             pathlib.Path(path), certificate,
-            settings={"smtpd_authorized_xclient_hosts": "127.0.0.1",
+            settings={"inet_protocols": "all",  # else IPv6 is no address
+                      "smtpd_authorized_xclient_hosts": "127.0.0.1",
                       "smtpd_authorized_xforward_hosts": "127.0.0.1"})
         made.proxy_port = free_port()
         made.plain_port = free_port()
