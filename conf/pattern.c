@@ -10,10 +10,15 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include "conf/pattern_parts.h"
+
 /* Subjects come from peers: a pattern that backtracks without end must not hold
  * up a worker. Tens of milliseconds at the worst; PCRE2's own limit is a
  * hundred times that. */
 #define MATCH_STEPS_MAX 100000
+
+/* Beyond the pattern's own length. Some megabytes at the worst. */
+#define REPEATED_PARTS_MAX 4000
 
 struct pattern {
 	enum pattern_language language;
@@ -100,6 +105,13 @@ static const char *compile_posix(struct arena *arena, const char *text,
     uint32_t options, struct pattern *pattern)
 {
 	char words[128];
+	bool is_extended = (options & REG_EXTENDED) != 0;
+	if (pattern_parts(text, is_extended) >
+	    strlen(text) + REPEATED_PARTS_MAX)
+		return arena_printf(arena,
+		    "its repetitions multiply to more than %d parts, write "
+		    "fewer or smaller ones: \"%.200s\"",
+		    REPEATED_PARTS_MAX, text);
 	int error = regcomp(&pattern->posix, text, (int)options);
 	if (error == 0)
 		return NULL;

@@ -221,6 +221,14 @@ static const struct {
 	PLACE ": \"if /a/ b\": something stands behind the condition of an "
 	      "if"},
     {"regexp:{ {/a(/ b} }", PLACE ": \"/a(/ b\": Unmatched ( or \\(: \"a(\""},
+    {"regexp:{ {/(a++++++++++++++++)/ b} }",
+	PLACE ": \"/(a++++++++++++++++)/ b\": its repetitions multiply to "
+	      "more than 4000 parts, write fewer or smaller ones: "
+	      "\"(a++++++++++++++++)\""},
+    {"regexp:{ {/\\(a\\{90\\}\\)\\{90\\}/x b} }",
+	PLACE ": \"/\\(a\\{90\\}\\)\\{90\\}/x b\": its repetitions multiply "
+	      "to more than 4000 parts, write fewer or smaller ones: "
+	      "\"\\(a\\{90\\}\\)\\{90\\}\""},
     {"cidr:{ {10.0.0.1/8 x} }",
 	PLACE ": \"10.0.0.1/8 x\": non-null host address bits in "
 	      "\"10.0.0.1/8\", perhaps you should use \"10.0.0.0/8\" "
