@@ -361,18 +361,18 @@ static bool overflow_began(struct ring *ring)
 	return began;
 }
 
-bool ring_wait(struct ring *ring, int64_t timeout_ms)
+bool ring_wait(struct ring *ring, int64_t timeout_us)
 {
 	struct __kernel_timespec limit = {
-	    .tv_sec = timeout_ms / 1000,
-	    .tv_nsec = timeout_ms % 1000 * 1000000,
+	    .tv_sec = timeout_us / 1000000,
+	    .tv_nsec = timeout_us % 1000000 * 1000,
 	};
 	struct io_uring_cqe *first;
 
 	/* -ETIME, -EINTR, -EAGAIN and -EBUSY all mean: look at what is there.
 	 */
 	io_uring_submit_and_wait_timeout(
-	    &ring->uring, &first, 1, timeout_ms < 0 ? NULL : &limit, NULL);
+	    &ring->uring, &first, 1, timeout_us < 0 ? NULL : &limit, NULL);
 	return overflow_began(ring);
 }
 

@@ -70,9 +70,9 @@ bool ring_close(struct ring *ring, int fd);
 /* Completes when there is something to read. */
 bool ring_watch(struct ring *ring, int fd, struct op op);
 
-/* Submits, and waits for a completion, at most timeout_ms (0: not at all; below
+/* Submits, and waits for a completion, at most timeout_us (0: not at all; below
  * 0: for ever). True when completions overflowed since the last call. */
-bool ring_wait(struct ring *ring, int64_t timeout_ms);
+bool ring_wait(struct ring *ring, int64_t timeout_us);
 
 /* Copies out up to `count` completions and hands their places back. */
 unsigned ring_completions(

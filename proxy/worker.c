@@ -21,6 +21,8 @@
 #define PLACES_RETRY_MS 100
 /* How often a full log is tried again. */
 #define LOG_RETRY_MS 200
+/* How long handshakes wait for the answer of a backend that was just asked. */
+#define ANSWER_WAIT_US 250
 
 int64_t worker_now_us(void)
 {
@@ -129,6 +131,15 @@ static void drain_completions(struct worker *worker)
 	    worker_role(worker), sum);
 }
 
+/* Submits, too. */
+static void await(struct worker *worker, int64_t timeout_us)
+{
+	worker->relays_speak = false;
+	if (ring_wait(&worker->ring, timeout_us))
+		metric_add_for(worker->env.block, METRIC_ring_overflows,
+		    worker_role(worker), 1);
+}
+
 static void run_deadlines(struct worker *worker)
 {
 	for (;;) {
@@ -144,6 +155,27 @@ static void run_deadlines(struct worker *worker)
 		flow_timed_out(&connection->flow, &worker->env);
 		worker_advance(worker, connection);
 	}
+}
+
+/* What is relayed does not wait for handshakes, of which one may take
+ * milliseconds: it leaves before them, and what a backend answers at once is
+ * relayed before them, too. */
+static void let_relays_pass(struct worker *worker)
+{
+	int64_t now_us, until_us;
+
+	if (!worker->relays_speak ||
+	    worker->connections.queues[CONNECTION_FOR_HANDSHAKE].count == 0)
+		return;
+	now_us = worker_now_us();
+	until_us = now_us + ANSWER_WAIT_US;
+	do {
+		await(worker, worker->answer_is_due ? until_us - now_us : 0);
+		drain_completions(worker);
+		now_us = worker_now_us();
+	} while (now_us < until_us &&
+		 (worker->relays_speak || worker->answer_is_due));
+	worker->answer_is_due = false;
 }
 
 /* At most for proxy_handshake_turn_time, or one: established sessions come
@@ -218,8 +250,8 @@ static void earlier(int64_t *at_ms, int64_t other_ms)
 		*at_ms = other_ms;
 }
 
-/* How long to sleep, at the most. */
-static int64_t wait_ms(const struct worker *worker, bool log_is_full)
+/* How long to sleep, at the most; below 0: for ever. */
+static int64_t wait_us(const struct worker *worker, bool log_is_full)
 {
 	const struct connection_list *queues = worker->connections.queues;
 	int64_t now_ms = worker->env.now_ms;
@@ -248,7 +280,7 @@ static int64_t wait_ms(const struct worker *worker, bool log_is_full)
 		earlier(&at_ms, now_ms + LOG_RETRY_MS);
 	if (at_ms == DEADLINE_NONE)
 		return -1;
-	return at_ms > now_ms ? at_ms - now_ms : 0;
+	return at_ms > now_ms ? (at_ms - now_ms) * 1000 : 0;
 }
 
 static bool is_over(const struct worker *worker)
@@ -267,6 +299,7 @@ static void turn(struct worker *worker)
 	run_buffer_queue(worker);
 	run_queue(worker, CONNECTION_FOR_RING);
 	run_place_queue(worker);
+	let_relays_pass(worker);
 	run_handshakes(worker);
 	worker_dane_run(worker);
 	worker_probe_start_due(worker);
@@ -307,9 +340,7 @@ static void loop(struct worker *worker)
 		write_log(worker, &log_is_full);
 		if (is_over(worker))
 			return;
-		if (ring_wait(&worker->ring, wait_ms(worker, log_is_full)))
-			metric_add_for(worker->env.block, METRIC_ring_overflows,
-			    worker_role(worker), 1);
+		await(worker, wait_us(worker, log_is_full));
 	}
 }
 

@@ -54,6 +54,9 @@ struct worker {
 	struct flow_environment env;
 	struct connections connections;
 	struct deadlines deadlines;
+	/* What sessions that are being relayed have to send, and was not
+	 * submitted yet; and whether a backend's answer may follow at once. */
+	bool relays_speak, answer_is_due;
 	/* So many free buffers did not help those who wait for some. */
 	uint32_t buffers_of_no_use;
 	int64_t places_next_ms; /* when other workers' places are looked at */

@@ -149,6 +149,13 @@ static bool arm_receive(
 	return true;
 }
 
+/* Handshakes let it pass. */
+static void note_relay(struct worker *worker, bool to_client)
+{
+	worker->relays_speak = true;
+	worker->answer_is_due = !to_client;
+}
+
 static bool arm_send(
     struct worker *worker, struct connection *connection, enum flow_want want)
 {
@@ -163,6 +170,8 @@ static bool arm_send(
 		    client ? OP_CLIENT_SEND : OP_BACKEND_SEND)))
 		return false;
 	connection->armed |= want;
+	if (connection->flow.state == FLOW_RELAY)
+		note_relay(worker, client);
 	return true;
 }
 

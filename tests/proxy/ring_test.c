@@ -18,7 +18,7 @@
 #include "caught.h"
 #include "proxy/worker.h"
 
-#define WAIT_MS 5000
+#define WAIT_US 5000000
 
 static struct ring ring;
 
@@ -57,7 +57,7 @@ static struct ring_completion next(void)
 	struct ring_completion completion;
 
 	while (ring_completions(&ring, &completion, 1) == 0)
-		ring_wait(&ring, WAIT_MS);
+		ring_wait(&ring, WAIT_US);
 	return completion;
 }
 
@@ -299,7 +299,7 @@ Test(ring, a_wait_ends_when_nothing_comes)
 	struct ring_completion completion;
 
 	cr_assert_not(ring_wait(&ring, 0));
-	cr_assert_not(ring_wait(&ring, 5));
+	cr_assert_not(ring_wait(&ring, 5000));
 	cr_assert_eq(ring_completions(&ring, &completion, 1), 0);
 }
 
@@ -328,7 +328,7 @@ Test(ring_options, a_completion_queue_that_is_too_small_loses_nothing)
 		unsigned count;
 
 		submitted = submit_sends(ends[0], submitted, COUNT);
-		overflows += ring_wait(&ring, WAIT_MS);
+		overflows += ring_wait(&ring, WAIT_US);
 		count = ring_completions(&ring, batch, 8);
 		for (unsigned i = 0; i < count; i++) {
 			uint32_t slot = op_unpack(batch[i].tag).slot;
