@@ -63,13 +63,12 @@ class Runner:
             "--cpus", self.client_cpus, "--timeout", 20, "--json", "-",
             "--quiet", *words, f"127.0.0.1:{server.port}"]))
 
-    def bench(self, server, *words, nice=0):
+    def bench(self, server, *words, ahead=()):
         """The JSON of one run of postern-bench, or None: it failed."""
         command = self.command(server, "--server-pid", server.pid, *words)
         try:
             result = subprocess.run(
-                ["nice", "-n", str(nice), *command], capture_output=True,
-                text=True, stdin=subprocess.DEVNULL, timeout=BENCH_S)
+                [*ahead, *command], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=BENCH_S)
         except subprocess.TimeoutExpired:
             self.fail(f"{server.name}: no end of {words[-1]}")
             return None
@@ -237,23 +236,24 @@ class Runner:
 
     def run_flood(self, cells):
         """How soon a NOOP on an established session comes back while one
-        worker has more handshakes to do than it can. The flood is a process
-        of low priority: else what is measured is how long the NOOP's client
-        waits for the processor that it shares with the flood's."""
+        worker has more handshakes to do than it can. The NOOP's client and
+        the sink go before the flood's client, which has their processor when
+        they leave it: else what is measured is how long they wait for it."""
         for cell in cells:
             server = self.start(servers.Postern, cell.setup)
             row = self.flood[cell.name] = {
                 "p99_us": [], "alone_p99_us": [], "handshakes_per_s": []}
-            for _ in range(self.plan.rounds):
-                row["alone_p99_us"].append(self._noops(server))
-                self._flood(server, cell, row)
+            with self.sink.ahead():
+                for _ in range(self.plan.rounds):
+                    row["alone_p99_us"].append(self._noops(server))
+                    self._flood(server, cell, row)
             server.stop()
 
     def _noops(self, server):
         report = self.bench(
             server, "--duration", self.plan.flood_s, "--warmup", 0.2,
             "--connections", 2, "--rate", NOOPS_PER_S, "--messages", 1000000,
-            "noop", nice=-10)
+            "noop", ahead=["chrt", "--fifo", "10"])
         return report and report["jobs"][0]["latency_us"]["p99"]
 
     def _flood(self, server, cell, row):
@@ -261,7 +261,7 @@ class Runner:
             server, "--connections", 64, "--duration", self.plan.flood_s + 2,
             "--warmup", 0, *cell.words(), "handshake")
         with subprocess.Popen(
-                ["nice", "-n", "19", *command], stdin=subprocess.DEVNULL,
+                ["chrt", "--idle", "0", *command], stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                 text=True) as flood:
             time.sleep(0.5)

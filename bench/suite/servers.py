@@ -276,7 +276,7 @@ http {{
 access_log off;
 {temporary}
 server {{
-listen 127.0.0.1:{authority};
+listen 127.0.0.1:{authority} backlog=4096;
 location / {{
 add_header Auth-Status OK;
 add_header Auth-Server 127.0.0.1;
@@ -294,6 +294,7 @@ smtp_auth none;
 smtp_capabilities PIPELINING 8BITMIME;
 starttls on;
 xclient off;
+timeout 10m;
 }} }}
 """)
         return self.command()
@@ -598,6 +599,20 @@ class Sink:
         self.port = free_port()
         self.process = self.postern = None
         self._start(cpus)
+
+    @contextlib.contextmanager
+    def ahead(self):
+        """It goes before all others on its processors for a while."""
+        if self.postern:
+            yield
+            return
+        os.sched_setscheduler(
+            self.process.pid, os.SCHED_FIFO, os.sched_param(20))
+        try:
+            yield
+        finally:
+            os.sched_setscheduler(
+                self.process.pid, os.SCHED_OTHER, os.sched_param(0))
 
     def mend(self, cpus):
         """If it has died: at the same port, where all expect it."""
