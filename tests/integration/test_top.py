@@ -166,7 +166,8 @@ def test_a_signal_leaves_the_terminal_in_order(open_sessions, terminal, number):
     screen.wait_for(r"^127\.0\.0\.1 +2 ")
     subprocess.run(["kill", f"-{int(number)}", str(screen.program())],
                    check=True)
-    ended = screen.wait_for("^ended 0")
+    screen.wait_for("^ended 0")
+    ended = screen.wait_for(r"-extproc\b")  # the last word of stty
     assert re.search(r"(?<!-)\becho\b", ended)
     assert re.search(r"(?<!-)\bicanon\b", ended)
 
