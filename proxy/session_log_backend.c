@@ -42,6 +42,22 @@ void session_log_backend_tls_begins(
 		    session_log_backend_peer(flow, peer));
 }
 
+static void log_match(
+    const struct flow *flow, const struct flow_environment *env)
+{
+	char peer[PEER_SIZE];
+	const char *name = session_log_backend_peer(flow, peer);
+	const struct tls_session *tls = flow->backend.tls;
+	char text[1024];
+
+	if (!tells(flow, LOGLEVEL_CERTMATCH | LOGLEVEL_VERBOSE))
+		return;
+	if (tls_client_name_line(tls, name, text, sizeof(text)) > 0)
+		line(flow, env, LOG_LEVEL_INFO, "%s", text);
+	if (tls_client_match_line(tls, name, text, sizeof(text)) > 0)
+		line(flow, env, LOG_LEVEL_INFO, "%s", text);
+}
+
 /* That a certificate is not trusted matters where it must match, and is told
  * there at any level. */
 static void log_certificate(
@@ -55,10 +71,7 @@ static void log_certificate(
 	tls_peer_read(tls, &certificate);
 	if (!certificate.is_present)
 		return;
-	if (tells(flow, LOGLEVEL_CERTMATCH | LOGLEVEL_VERBOSE) &&
-	    tls_client_match_line(tls, session_log_backend_peer(flow, peer),
-		text, sizeof(text)) > 0)
-		line(flow, env, LOG_LEVEL_INFO, "%s", text);
+	log_match(flow, env);
 	if ((tells(flow, LOGLEVEL_UNTRUSTED) || flow->backend_tls.must_match) &&
 	    tls_client_verdict_line(tls, session_log_backend_peer(flow, peer),
 		text, sizeof(text)) > 0)

@@ -433,10 +433,30 @@ size_t tls_client_verdict_line(const struct tls_session *session,
 		out[0] = '\0';
 	if (is_satisfied(ssl, NULL))
 		return 0;
-	return written(snprintf(out, out_size,
-			   "server certificate verification failed for %s: "
-			   "num=%d:%s",
-			   peer, error, X509_verify_cert_error_string(error)),
+	return written(
+	    snprintf(out, out_size,
+		"%s certificate verification failed for %s: "
+		"num=%d:%s",
+		level == TLS_CLIENT_DANE ? tls_client_dane_failed(ssl)
+					 : "server",
+		peer, error, X509_verify_cert_error_string(error)),
+	    out_size);
+}
+
+size_t tls_client_name_line(const struct tls_session *session, const char *peer,
+    char *out, size_t out_size)
+{
+	const SSL *ssl = tls_session_handle(session);
+	/* OpenSSL has one where it was to match, and did. */
+	const char *name = SSL_get0_peername((SSL *)ssl);
+
+	if (out_size > 0)
+		out[0] = '\0';
+	if (policy_of(ssl)->level != TLS_CLIENT_DANE || name == NULL ||
+	    !is_satisfied(ssl, NULL))
+		return 0;
+	return written(
+	    snprintf(out, out_size, "%s: matched peername: %s", peer, name),
 	    out_size);
 }
 

@@ -101,6 +101,11 @@ enum tls_trust tls_client_trust(const struct tls_session *session);
 size_t tls_client_verdict_line(const struct tls_session *session,
     const char *peer, char *out, size_t out_size);
 
+/* "PEER: matched peername: NAME", where a record of DANE names the issuer and
+ * the name has to match, too; "" anywhere else. As above. */
+size_t tls_client_name_line(const struct tls_session *session, const char *peer,
+    char *out, size_t out_size);
+
 /* "PEER: matched peername: NAME", "PEER: Matched fingerprint: HEX", "PEER:
  * Matched DANE EE certificate at depth 0: 3 1 1 HEX"; "" below fingerprint or
  * without a match. As above. */

@@ -26,6 +26,8 @@
 #define SHOWN_HALF  32
 
 static int version_index = -1; /* in every SSL */
+/* Set where a record names an issuer. */
+static int issuer_index = -1;
 
 struct digest {
 	const EVP_MD *md;
@@ -87,13 +89,15 @@ void tls_client_dane_init(
 
 	if (version_index < 0)
 		version_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	if (issuer_index < 0)
+		issuer_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 	/* None but those that are named. */
 	SSL_CTX_dane_mtype_set(ctx, NULL, MATCHING_SHA256, 0);
 	SSL_CTX_dane_mtype_set(ctx, NULL, MATCHING_SHA512, 0);
 	for (size_t i = 0; done && i < count; i++)
 		done = SSL_CTX_dane_mtype_set(ctx, known[i].md,
 			   known[i].matching, (uint8_t)(count - i)) == 1;
-	if (!done || version_index < 0)
+	if (!done || version_index < 0 || issuer_index < 0)
 		tls_findings_error(findings, "tls_dane_digests",
 		    "OpenSSL takes none: %s", tls_findings_library_reason());
 	else if (count == 0)
@@ -130,6 +134,8 @@ int tls_client_dane_apply(
 		    record->matching, record->data, record->len);
 		if (result < 0)
 			return -1;
+		if (result > 0 && record->usage == USAGE_TRUST_ANCHOR)
+			SSL_set_ex_data(ssl, issuer_index, ssl);
 		taken += result;
 	}
 	return taken;
@@ -226,6 +232,14 @@ static void print_data(
 	at = print_hex(data, SHOWN_HALF, out, out_size);
 	at += (size_t)snprintf(out + at, out_size - at, "...");
 	print_hex(data + len - SHOWN_HALF, SHOWN_HALF, out + at, out_size - at);
+}
+
+const char *tls_client_dane_failed(const SSL *ssl)
+{
+	return SSL_get_ex_data(ssl, issuer_index) != NULL &&
+		       sk_X509_num(SSL_get_peer_cert_chain(ssl)) > 1
+		   ? "CA"
+		   : "server";
 }
 
 size_t tls_client_dane_match_line(

@@ -41,6 +41,10 @@ bool tls_client_dane_is_current(
  * checked against the same records. */
 bool tls_client_dane_is_matched(const SSL *ssl);
 
+/* What no record matched: "CA" where one names the issuer and there is a chain,
+ * else "server". */
+const char *tls_client_dane_failed(const SSL *ssl);
+
 /* "PEER: Matched DANE EE certificate at depth 0: 3 1 1 0A1B…"; "" in a resumed
  * session. As tls_client_match_line(). */
 size_t tls_client_dane_match_line(

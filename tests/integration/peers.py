@@ -161,7 +161,7 @@ class Postfix:
         self.settings = settings or {}
         self.services = services or [
             f"127.0.0.1:{self.port} inet n - n - - smtpd"]
-        self.master = None
+        self.master, self.inside = None, []
         self._lay_out()
 
     def _lay_out(self):
@@ -197,6 +197,15 @@ class Postfix:
         (self.root / "etc" / "master.cf").write_text(
             MASTER_CF.format(services="\n".join(self.services)))
 
+    def ask(self, resolver):
+        """For names: in a mount namespace of its own, which goes with it."""
+        settings = self.root / "resolv.conf"
+        settings.write_text(f"nameserver {resolver}\n")
+        settings.chmod(0o644)
+        self.inside = [
+            "unshare", "--mount", "sh", "-c",
+            f"mount --bind {settings} /etc/resolv.conf && exec \"$@\"", "sh"]
+
     def environment(self):
         return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C",
                 "MAIL_CONFIG": str(self.root / "etc"),
@@ -205,8 +214,8 @@ class Postfix:
     def start(self):
         with open(self.root / "output", "wb") as output:
             self.master = subprocess.Popen(
-                [self.tree / "usr/lib/postfix/sbin/master", "-c",
-                 self.root / "etc", "-d"],
+                [*self.inside, self.tree / "usr/lib/postfix/sbin/master",
+                 "-c", self.root / "etc", "-d"],
                 env=self.environment(), stdin=subprocess.DEVNULL,
                 stdout=output, stderr=output, start_new_session=True)
         deadline = time.monotonic() + 20

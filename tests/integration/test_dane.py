@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The levels dane and dane-only: TLSA records in a signed zone on loopback,
-validated by Postern itself. Texts are Postfix's (smtp_tls_policy.c and
-tls_dane.c; it asks the host's own resolver, which no test may replace)."""
+validated by Postern itself. (What Postfix says: test_dane_postfix.py.)"""
 import hashlib
 import pathlib
 import subprocess
