@@ -150,6 +150,8 @@ def rows_of(pki):
         Row("encrypt", server_context(pki.own), security_level="encrypt"),
         Row("encryptold", server_context(pki.good, old),
             security_level="encrypt"),
+        Row("encryptanon", server_context(None, old),
+            security_level="encrypt"),
         Row("encryptccert", server_context(pki.good, asks=root),
             security_level="encrypt", chain_files=str(pki.client)),
         Row("print", server_context(pki.own), security_level="fingerprint",
@@ -174,6 +176,8 @@ def rows_of(pki):
             CAfile=root),
         Row("secureold", server_context(pki.good, old),
             security_level="secure", CAfile=root),
+        Row("verifyanon", server_context(None, old), security_level="verify",
+            CAfile=root),
         Row("anchorcert", server_context(pki.good), security_level="secure",
             trust_anchor_file=str(pki.middle.certificate)),
         Row("anchorkey", server_context(pki.good), security_level="secure",
@@ -326,7 +330,39 @@ def test_each_row_is_as_in_postfix(beside, by_postfix):
                 assert client.reply().code == 421
         assert told(lines_of(beside, row)) == expected, row.name
     # None of them was without its reason.
-    assert sum(not is_fit(row) for row in by_postfix.values()) == 9
+    assert sum(not is_fit(row) for row in by_postfix.values()) == 10
+
+
+# The levels of Postfix's client (dane and dane-only: test_dane_postfix.py), each
+# with what it demands of the certificate, and which suites it excludes; and what
+# can become of STARTTLS.
+LEVELS = {
+    "none": {"nonelevel"},
+    "may": {"may", "maytrusted", "mayanon"},
+    "encrypt": {"encrypt", "encryptold", "encryptanon", "encryptccert"},
+    "fingerprint": {"print", "printwrong"},
+    "verify": {"verify", "verifyname", "verifyself", "verifyunknown",
+               "verifymatch", "verifyanon"},
+    "secure": {"secure", "secureold", "anchorcert", "anchorkey",
+               "anchorother"},
+}
+SITUATIONS = {
+    "may, not offered": {"mayabsent"},
+    "may, refused": {"mayrefused"},
+    "may, the handshake fails": {"maybroken"},
+    "encrypt, not offered": {"absent"},
+    "encrypt, refused": {"refused"},
+    "encrypt, the handshake fails": {"broken", "nothingshared"},
+}
+
+
+def test_each_row_stands_for_something(by_postfix):
+    named = [*LEVELS.values(), *SITUATIONS.values()]
+    assert sum(map(len, named)) == len(by_postfix)
+    assert set().union(*named) == set(by_postfix)
+    for level, names in LEVELS.items():
+        assert {by_postfix[name].settings["smtp_tls_security_level"]
+                for name in names} == {level}
 
 
 @pytest.fixture

@@ -235,6 +235,57 @@ def test_a_health_check_that_rises_ends_it(make_pool):
     postern.wait_for_log(r"its circuit breaker closes: it answers again")
 
 
+def served(postern):
+    """Whether a session finds a backend; one that does brings a message."""
+    with postern.connect() as client:
+        client.greeting()
+        client.starttls()
+        client.send(b"EHLO c.example.test\r\n")
+        if client.reply().code != 250:
+            return False
+        client.mail()
+        client.quit()
+        return True
+
+
+def test_the_breaker_tries_again_in_time(make_pool):
+    """After its time one session is let through. That fails, and the time is
+    twice as long; the next one does not, and all go through."""
+    postern, [backend] = make_pool(
+        "", proxy_backend_breaker_failures="1",
+        proxy_backend_breaker_time="1s", proxy_backend_probe_fall="1000")
+    opens = (rf"warning: backend {re.escape(backend.address)}: its circuit "
+             "breaker opens for %d s: ")
+    backend.shut()
+    assert not served(postern)
+    postern.wait_for_log(opens % 1)
+    eventually(lambda: not served(postern) and any(
+        re.search((opens % 2).removeprefix("warning: "), line)
+        for line in postern.messages()), 20)
+    backend.open()
+    assert not served(postern), "before its time"
+    assert " breakers_open 1" in line_of(postern, backend)
+    eventually(lambda: served(postern), 20)
+    postern.wait_for_log("its circuit breaker closes: it answers again")
+    assert " breakers_open 0" in line_of(postern, backend)
+    assert all(served(postern) for _ in range(5))
+    assert len(backend.messages()) == 6
+
+
+def test_who_recovers_begins_slowly(make_pool):
+    """A tenth of its weight at first; the other one has the rest."""
+    postern, [healed, other] = make_pool(
+        "", "", proxy_backend_slow_start="1h")
+    healed.shut()
+    await_state(postern, healed, "down")
+    healed.open()
+    await_state(postern, healed, "up")
+    before = counts([healed, other])
+    send(postern, 22)
+    after = counts([healed, other])
+    assert [after[0] - before[0], after[1] - before[1]] == [2, 20]
+
+
 def test_what_a_backend_offers_is_followed(make_pool):
     postern, [backend] = make_pool("")
     backend.keywords = ["PIPELINING", "SIZE 5000", "8BITMIME"]
