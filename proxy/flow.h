@@ -35,7 +35,9 @@
 /* Kept input and what one receive can become, side by side. */
 #define FLOW_SCRATCH_SIZE 131072
 
-/* Each state is named by what it waits for. A flow only goes forward. */
+/* Each state is named by what it waits for. A flow only goes forward, but for
+ * STARTTLS and another backend where the first one was lost too early to tell.
+ */
 enum flow_state {
 	FLOW_UPSTREAM,	      /* the PROXY header of a proxy before us */
 	FLOW_GATE,	      /* in clear: a command for the gate */

@@ -148,6 +148,44 @@ void flow_backend_unreachable(
 	flow_try_next_backend(flow, env, BACKEND_PHASE_CONNECT, text);
 }
 
+/* The client's greeting is all that this backend was asked: another one may
+ * answer it. False: too late for that. */
+static bool greet_another(struct flow *flow, struct flow_environment *env,
+    enum backend_phase phase, const char *why)
+{
+	struct leg *leg = &flow->client;
+	char *input = (char *)env->client_scratch;
+	size_t len = smtp_relay_take_back(
+	    &flow->relay, &flow->smtp, input, SMTP_RELAY_GREETING_SIZE_MAX);
+
+	if (len == 0)
+		return false;
+	assert(len + leg->held_len <= FLOW_SCRATCH_SIZE);
+	if (leg->held_len > 0)
+		memcpy(input + len, leg->held, leg->held_len);
+	if (!leg_hold(leg, env->client_scratch, len + leg->held_len, false)) {
+		flow_end(flow, env, CLOSE_NO_MEMORY);
+		return true;
+	}
+	flow->client_waits = true;
+	flow->had_relay = false;
+	flow->state = FLOW_BACKEND_OPENING;
+	flow_restart_limit(flow);
+	flow_try_next_backend(flow, env, phase, why);
+	return true;
+}
+
+static void refused(struct flow *flow, struct flow_environment *env,
+    const struct smtp_relay_step *step)
+{
+	char why[128];
+	size_t len = step->reply_text_len < 100 ? step->reply_text_len : 100;
+
+	snprintf(why, sizeof(why), "refused the session: %d %.*s",
+	    step->reply_code, (int)len, step->reply_text);
+	greet_another(flow, env, BACKEND_PHASE_REFUSED, why);
+}
+
 static void count_message(
     struct flow *flow, struct flow_environment *env, int reply_code)
 {
@@ -194,6 +232,9 @@ static size_t relay_step(struct flow *flow, struct flow_environment *env,
 	case SMTP_RELAY_WAIT:
 		flow->backend_waits = cut;
 		break;
+	case SMTP_RELAY_REFUSED:
+		refused(flow, env, &step);
+		return input_len;
 	case SMTP_RELAY_DROP_BACKEND:
 		flow_drop_backend(flow, env);
 		return input_len;
@@ -300,7 +341,10 @@ void flow_backend_lost(
 			    : "closed the connection before it was ready");
 		return;
 	}
-	if (flow->state != FLOW_RELAY)
+	if (flow->state != FLOW_RELAY ||
+	    greet_another(flow, env, BACKEND_PHASE_OPENING,
+		is_late ? "did not answer in time"
+			: "closed the connection before it was ready"))
 		return;
 	flow_count_backend_failed(
 	    flow, env, is_late ? BACKEND_PHASE_REPLY : BACKEND_PHASE_SESSION);

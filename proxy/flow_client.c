@@ -266,6 +266,7 @@ static size_t relay_step(struct flow *flow, struct flow_environment *env,
 		 * is to be seen. */
 		flow->client_waits = input_len > 0;
 		break;
+	case SMTP_RELAY_REFUSED: /* of the backend's half, as DROP_BACKEND */
 	case SMTP_RELAY_DROP_BACKEND:
 		flow_drop_backend(flow, env);
 		*more_out = true;

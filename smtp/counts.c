@@ -22,6 +22,12 @@ static void add_one(uint16_t *count)
 		(*count)++;
 }
 
+static void take_one(uint16_t *count)
+{
+	if (*count > 0 && *count < UINT16_MAX)
+		(*count)--;
+}
+
 /* What does not fit is cut off. */
 static void append(struct text *text, const char *part)
 {
@@ -64,6 +70,11 @@ void smtp_counts_came(struct smtp_counts *counts, enum smtp_verb verb)
 {
 	assert(verb < SMTP_VERB_COUNT);
 	add_one(&counts->total[verb]);
+}
+
+void smtp_counts_taken_back(struct smtp_counts *counts, enum smtp_verb verb)
+{
+	take_one(&counts->total[verb]);
 }
 
 void smtp_counts_obeyed(struct smtp_counts *counts, enum smtp_verb verb)

@@ -17,6 +17,8 @@ struct smtp_counts {
 
 void smtp_counts_came(struct smtp_counts *counts, enum smtp_verb verb);
 void smtp_counts_obeyed(struct smtp_counts *counts, enum smtp_verb verb);
+/* It came, was not obeyed, and will come again. */
+void smtp_counts_taken_back(struct smtp_counts *counts, enum smtp_verb verb);
 
 /* Writes "ehlo=2 starttls=1 rcpt=0/1 commands=3/4": an item per command that
  * came, in the order of verb.def, `ok` or `ok/total` where they differ, and the

@@ -7,6 +7,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "smtp/counts.h"
+
 void smtp_relay_init(
     struct smtp_relay *relay, const struct smtp_ehlo *ehlo, bool says_xforward)
 {
@@ -17,6 +19,25 @@ void smtp_relay_init(
 	    .xforward = ehlo != NULL ? ehlo->xforward : 0,
 	    .says_xforward = says_xforward,
 	};
+}
+
+size_t smtp_relay_take_back(struct smtp_relay *relay,
+    struct smtp_client *client, char *out, size_t out_size)
+{
+	enum smtp_verb verb;
+
+	assert(out_size >= SMTP_RELAY_GREETING_SIZE_MAX);
+	if (relay->state != SMTP_RELAY_EXPECT_HELO_REPLY ||
+	    !relay->greets_first)
+		return 0;
+	/* Nothing passes behind it, and what came before it is answered. */
+	assert(relay->outstanding.count == 1);
+	verb = (enum smtp_verb)smtp_outstanding_first(&relay->outstanding);
+	smtp_counts_taken_back(&client->counts, verb);
+	int written = snprintf(
+	    out, out_size, "%s %s\r\n", smtp_verb_name(verb), relay->helo);
+	assert(written > 0 && (size_t)written < out_size);
+	return (size_t)written;
 }
 
 size_t smtp_relay_insert(

@@ -35,6 +35,8 @@
 
 /* The longest header that smtp_relay_insert takes. */
 #define SMTP_RELAY_INSERT_LEN_MAX 4096
+/* "EHLO name\r\n", and its NUL. */
+#define SMTP_RELAY_GREETING_SIZE_MAX (SMTP_HELO_SIZE + 8)
 /* "BDAT 9223372036854775807 LAST\r\n", and some room. */
 #define SMTP_RELAY_BDAT_SIZE_MAX 64
 
@@ -68,8 +70,11 @@ struct smtp_relay {
 	uint32_t xforward;     /* what the backend offers to hear with it */
 	bool says_xforward;    /* of what it offers to hear */
 	bool xforward_said;    /* for the MAIL that comes next */
-	int reply_code;	       /* of the reply half of which went by; 0: none */
-	bool unasked; /* the backend spoke while nothing was outstanding */
+	bool has_passed;       /* a command, to the backend */
+	bool greets_first; /* HELO or EHLO is under way, as it came, and before
+			    * it nothing was passed */
+	int reply_code;	   /* of the reply half of which went by; 0: none */
+	bool unasked;	   /* the backend spoke while nothing was outstanding */
 	struct smtp_outstanding outstanding;
 	struct smtp_trace trace;
 	char helo[SMTP_HELO_SIZE]; /* of the HELO or EHLO that was passed */
@@ -95,6 +100,10 @@ enum smtp_relay_event {
 	/* Backend step: PROGRESS, and its reply to the end of a message just
 	 * went by; reply_code has it. */
 	SMTP_RELAY_MESSAGE,
+	/* Backend step: it refuses the session in its answer to the first
+	 * greeting, with a 4xx or a farewell: reply_text has it. Nothing was
+	 * used. Close its connection, and call smtp_relay_take_back. */
+	SMTP_RELAY_REFUSED,
 	/* Backend step: PROGRESS, but it spoke where it had to listen. Close
 	 * its connection: all is done that smtp_relay_backend_lost does. `end`
 	 * says why. */
@@ -120,7 +129,10 @@ struct smtp_relay_step {
 	 * than SMTP_EHLO_REPLY_SIZE_MAX together. */
 	size_t reply_len;
 	char reply[SMTP_EHLO_REPLY_SIZE_MAX];
-	int reply_code; /* MESSAGE; or a CLOSE that came with such a reply */
+	int reply_code; /* MESSAGE, or a CLOSE that came with such a reply;
+			 * REFUSED */
+	const char *reply_text; /* REFUSED: its last line, borrowed */
+	size_t reply_text_len;
 	bool improper_pipelining; /* as in gate.h; also with WAIT */
 	/* As in gate.h; NULL: none. Set by the client step that found it: CLOSE
 	 * may come later, when what was asked before is answered. */
@@ -152,6 +164,14 @@ void smtp_relay_backend_step(struct smtp_relay *relay,
 void smtp_relay_backend_lost(struct smtp_relay *relay,
     struct smtp_client *client, const struct smtp_policy *policy,
     struct smtp_relay_step *step_out);
+
+/* The backend is lost, or refuses the session. If all that it was asked is the
+ * client's greeting, and that has no answer, then nothing was promised yet:
+ * writes the greeting as the client said it, for another backend, forgets that
+ * it came, and returns its length; the relay is void then. Else 0. out_size
+ * must be at least SMTP_RELAY_GREETING_SIZE_MAX. */
+size_t smtp_relay_take_back(struct smtp_relay *relay,
+    struct smtp_client *client, char *out, size_t out_size);
 
 /* After TRACE: the caller sends the backend a header of `len` octets, CRLF at
  * its end, now. Writes what it has to send before it, and returns the length of

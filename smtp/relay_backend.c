@@ -153,6 +153,16 @@ static void finish_greeting(
 		answer_helo(turn);
 }
 
+/* As in its greeting: another backend may serve the client. */
+static void refuse_session(
+    struct smtp_turn *turn, const struct smtp_reply *reply)
+{
+	turn->step->event = SMTP_RELAY_REFUSED;
+	turn->step->reply_code = reply->code;
+	turn->step->reply_text = reply->text;
+	turn->step->reply_text_len = reply->text_len;
+}
+
 /* The reply to EHLO or HELO, held until it is whole. */
 static void take_greeting(struct smtp_turn *turn, enum smtp_due due)
 {
@@ -169,6 +179,11 @@ static void take_greeting(struct smtp_turn *turn, enum smtp_due due)
 	}
 	if (!fits(turn->relay, reply.code)) {
 		smtp_turn_answer_now(turn, SMTP_ANSWER_BACKEND_UNEXPECTED);
+		return;
+	}
+	if (turn->relay->greets_first &&
+	    (reply.code / 100 == 4 || is_farewell(reply.code))) {
+		refuse_session(turn, &reply);
 		return;
 	}
 	smtp_outstanding_drop_first(&turn->relay->outstanding);

@@ -78,6 +78,7 @@ static void pass(struct smtp_turn *turn, size_t used, enum smtp_due due)
 {
 	smtp_turn_forward(turn, used);
 	smtp_outstanding_push(&turn->relay->outstanding, due);
+	turn->relay->has_passed = true;
 }
 
 static void refuse_bdat(struct smtp_turn *turn,
@@ -94,11 +95,17 @@ static void keep_helo(
     struct smtp_relay *relay, const struct smtp_command *command)
 {
 	size_t len = command->argument_len;
-	if (len >= sizeof(relay->helo))
+	relay->greets_first = !relay->has_passed && len > 0;
+	if (len >= sizeof(relay->helo)) {
 		len = sizeof(relay->helo) - 1;
+		relay->greets_first = false;
+	}
 	for (size_t i = 0; i < len; i++) {
 		char byte = command->argument[i];
-		relay->helo[i] = byte < ' ' || byte > '~' ? '?' : byte;
+		bool shown = byte >= ' ' && byte <= '~';
+		relay->helo[i] = shown ? byte : '?';
+		if (!shown)
+			relay->greets_first = false;
 	}
 	relay->helo[len] = '\0';
 }

@@ -40,6 +40,8 @@ void smtp_turn_begin(struct smtp_turn *turn)
 	step->forward_len = 0;
 	step->reply_len = 0;
 	step->reply_code = 0;
+	step->reply_text = NULL;
+	step->reply_text_len = 0;
 	step->improper_pipelining = false;
 	step->offence = NULL;
 	step->offence_len = 0;

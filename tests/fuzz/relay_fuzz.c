@@ -472,6 +472,27 @@ static void insert(struct play *play)
 	assert(backend->header_left == 0);
 }
 
+/* Where that can be, the backend heard one line, and no more. */
+static bool take_back(struct play *play)
+{
+	const struct stream *heard = &play->to_backend;
+	char line[SMTP_RELAY_GREETING_SIZE_MAX];
+	unsigned ehlo = play->client.counts.total[SMTP_VERB_EHLO];
+	unsigned helo = play->client.counts.total[SMTP_VERB_HELO];
+	size_t len = smtp_relay_take_back(
+	    &play->relay, &play->client, line, sizeof(line));
+	if (len == 0)
+		return false;
+	assert(memchr(heard->bytes, '\n', heard->len) ==
+	       heard->bytes + heard->len - 1);
+	assert(memcmp(line + len - 2, "\r\n", 2) == 0);
+	assert(memchr(line, '\n', len) == line + len - 1);
+	assert(play->client.counts.total[SMTP_VERB_EHLO] +
+		   play->client.counts.total[SMTP_VERB_HELO] ==
+	       ehlo + helo - 1);
+	return true;
+}
+
 /* Takes what a step gave; true: something was done. */
 static bool take(struct play *play, enum smtp_relay_state before)
 {
@@ -501,6 +522,12 @@ static bool take(struct play *play, enum smtp_relay_state before)
 		return false;
 	case SMTP_RELAY_MESSAGE:
 		note(play, (unsigned)step->reply_code / 10);
+		return true;
+	case SMTP_RELAY_REFUSED:
+		assert(step->used == 0 && step->reply_len == 0);
+		assert(take_back(play));
+		note(play, 3);
+		play->over = true;
 		return true;
 	case SMTP_RELAY_DROP_BACKEND:
 		note(play, 1);
@@ -592,6 +619,11 @@ static void run(struct play *play)
 static void lose(struct play *play)
 {
 	enum smtp_relay_state before = play->relay.state;
+	if (take_back(play)) {
+		note(play, 4);
+		play->over = true;
+		return;
+	}
 	play->backend_gone = true;
 	smtp_relay_backend_lost(
 	    &play->relay, &play->client, &play->policy, &play->step);

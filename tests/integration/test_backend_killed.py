@@ -99,11 +99,9 @@ def make_scene(make_postern, postfix, request):
 
 
 def lose_in_opening(scene, level, end):
-    """One backend: a refusal that lasts not. Two: the other one has it, but
-    for an EHLO that is the client's own."""
+    """One backend: a refusal that lasts not. Two: the other one has it."""
+    another = len(scene.cutters) > 1
     for phase, event, skip in OPENING[level]:
-        is_relayed = level == "none" and phase.startswith("EHLO")
-        another = len(scene.cutters) > 1 and not is_relayed
         sender = scene.sender(phase, int(another))
         with scene.postern.connect() as client:
             client.greeting()

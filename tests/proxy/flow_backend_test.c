@@ -332,6 +332,130 @@ Test(flow_backend, without_any_each_command_is_told_so)
 	}
 }
 
+static void leaves(void)
+{
+	backend_leaves();
+}
+
+static void breaks(void)
+{
+	backend_breaks(ECONNRESET);
+}
+
+static void answers_by_halves(void)
+{
+	backend_says("250-backend.test\r\n250-SI");
+	backend_leaves();
+}
+
+static void is_late(void)
+{
+	flow_timed_out(&flow, &env);
+}
+
+static void refuses_for_now(void)
+{
+	backend_says("450-not\r\n450 now\r\n");
+}
+
+static void bids_farewell(void)
+{
+	backend_says("421 busy\r\n");
+}
+
+/* When it has taken the client's EHLO. */
+static const struct {
+	void (*fails)(void);
+	const char *told;
+} failures_at_ehlo[] = {
+    {leaves, "closed the connection before it was ready"},
+    {breaks, "closed the connection before it was ready"},
+    {answers_by_halves, "closed the connection before it was ready"},
+    {is_late, "did not answer in time"},
+    {refuses_for_now, "refused the session: 450 now"},
+    {bids_farewell, "refused the session: 421 busy"},
+};
+
+#define FAILURE_AT_EHLO_COUNT \
+	(sizeof(failures_at_ehlo) / sizeof(failures_at_ehlo[0]))
+
+static void fail_at_ehlo(size_t i, int backend)
+{
+	char line[256];
+
+	backend_connects();
+	backend_says("220 backend.test\r\n");
+	cr_assert_eq(flow.state, FLOW_RELAY);
+	cr_assert_str_eq(backend_hears(), "EHLO client.test\r\n");
+	failures_at_ehlo[i].fails();
+	cr_assert_eq(flow_wants(&flow), FLOW_WANT_BACKEND_CLOSE);
+	cr_assert_str_eq(client_hears(), "");
+	backend_is_closed();
+	snprintf(line, sizeof(line), "warning: backend inet:%s: %s\n",
+	    backend == FIRST ? "first" : "second", failures_at_ehlo[i].told);
+	cr_assert_eq(logged_times(line), 1, "%s", logged());
+	cr_assert_eq(
+	    counted(METRIC_backend_failures), backend == FIRST ? 1 : 2);
+	cr_assert_eq(counted(METRIC_backend_sessions), 0);
+}
+
+/* Nothing was promised yet, so it is as if it had not come so far. */
+Test(flow_backend, one_that_fails_at_the_clients_ehlo_is_passed_over)
+{
+	for (size_t i = 0; i < FAILURE_AT_EHLO_COUNT; i++) {
+		begin_in_tls(HARNESS_MAY);
+		client_says("EHLO client.test\r\nNO");
+		fail_at_ehlo(i, FIRST);
+		cr_assert_str_eq(flow_backend(&flow)->name, "inet:second");
+		backend_connects();
+		backend_says("220 backend.test\r\n");
+		cr_assert_str_eq(backend_hears(), "EHLO client.test\r\n");
+		backend_says(HARNESS_BACKEND_EHLO);
+		cr_assert_str_eq(client_hears(), HARNESS_EHLO_IN_TLS);
+		client_says("OP\r\nQUIT\r\n");
+		cr_assert_str_eq(backend_hears(), "NOOP\r\nQUIT\r\n");
+		backend_says(OK "221 bye\r\n");
+		cr_assert_str_eq(client_hears(), OK "221 bye\r\n");
+		ends_because(CLOSE_CLIENT_QUIT);
+		cr_assert_eq(logged_times(" backend=inet:second "), 1);
+		cr_assert_eq(logged_times(" ehlo=1 starttls=1 noop=1 quit=1 "
+					  "commands=4\n"),
+		    1, "%s", logged());
+		harness_again();
+	}
+}
+
+Test(flow_backend, all_that_fail_at_the_clients_ehlo_are_none)
+{
+	for (size_t i = 0; i < FAILURE_AT_EHLO_COUNT; i++) {
+		begin_in_tls(HARNESS_MAY);
+		client_says("EHLO client.test\r\n");
+		fail_at_ehlo(i, FIRST);
+		fail_at_ehlo(i, SECOND);
+		cr_assert_eq(flow.state, FLOW_REFUSING);
+		cr_assert_str_eq(client_hears(), UNAVAILABLE);
+		client_says("QUIT\r\n");
+		cr_assert_str_eq(client_hears(), "221 2.0.0 Bye\r\n");
+		ends_because(CLOSE_CLIENT_QUIT);
+		harness_again();
+	}
+}
+
+/* A second greeting is for the backend that answered the first. */
+Test(flow_backend, lost_at_a_later_ehlo_it_ends_the_session)
+{
+	for (size_t i = 0; i < 4; i++) {
+		begin_in_relay();
+		client_says("EHLO client.test\r\n");
+		backend_hears();
+		failures_at_ehlo[i].fails();
+		backend_is_closed();
+		cr_assert_str_eq(client_hears(), LOST);
+		ends_because(CLOSE_BACKEND_LOST);
+		harness_again();
+	}
+}
+
 static void begin_without_backend(const char *command)
 {
 	begin_with_ehlo(HARNESS_MAY);

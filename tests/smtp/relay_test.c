@@ -54,8 +54,8 @@ struct dialogue {
 	const char *name;
 	struct setup setup;
 	struct utterance said[20];
-	/* In order: M250 (MESSAGE and its code), DROP, IMPROPER, NOT_SMTP,
-	 * START_TLS, and how it ended. */
+	/* In order: M250 (MESSAGE and its code), R421 (REFUSED), DROP,
+	 * IMPROPER, NOT_SMTP, START_TLS, and how it ended. */
 	const char *events;
 	bool whole; /* what counts is what had already come: do not cut */
 };
@@ -185,6 +185,12 @@ static bool take(struct play *play, struct stream *kept, struct stream *other)
 		add(other, "XFORWARD x\r\n", 12);
 		smtp_relay_xforward(&play->relay, 1);
 		return true;
+	case SMTP_RELAY_REFUSED:
+		cr_assert_eq(step->used, 0);
+		snprintf(event, sizeof(event), "R%d", step->reply_code);
+		note(play, event);
+		play->over = true;
+		return false;
 	case SMTP_RELAY_DROP_BACKEND:
 		note(play, "DROP");
 		cr_expect_eq(step->end, SMTP_END_BACKEND_UNEXPECTED);
@@ -412,7 +418,7 @@ static const struct dialogue passing[] = {
     {"the backend ends it with its reply", {0},
 	{C_PASSES(MAIL RCPT), B_PASSES("421 overloaded\r\n")},
 	"BACKEND_CLOSING"},
-    {"521 too", {0}, {C_PASSES("EHLO x\r\n"), B_PASSES("521 no mail here\r\n")},
+    {"521 too", {0}, {C_PASSES(MAIL), B_PASSES("521 no mail here\r\n")},
 	"BACKEND_CLOSING"},
     {"421 to a message", {0},
 	{TO_BODY, C_PASSES(".\r\n"), B_PASSES("421 restart\r\n")},
@@ -956,7 +962,19 @@ static const struct dialogue unfit[] = {
 	{B("250 o", ""), C_PASSES(MAIL), B("k\r\n", UNEXPECTED_421)},
 	"BACKEND_UNEXPECTED"},
     {"half a farewell, and then a command", {0},
-	{B("42", ""), C_PASSES("EHLO x\r\n"), B("1 bye\r\n", "421 bye\r\n")},
+	{B("42", ""), C_PASSES("NOOP\r\n"), B("1 bye\r\n", "421 bye\r\n")},
+	"BACKEND_CLOSING"},
+    {"the first greeting refused for now", {0},
+	{C_PASSES("EHLO x\r\n"), B("450-not\r\n450 now\r\n", "")}, "R450"},
+    {"the first greeting refused with a farewell", {0},
+	{C_PASSES("HELO x\r\n"), B("521 not here\r\n", "")}, "R521"},
+    {"the first greeting refused for good", {0},
+	{C_PASSES("EHLO x\r\n"), B_PASSES("502 what?\r\n"),
+	    C_PASSES("HELO x\r\n"), B_PASSES("421 bye\r\n")},
+	"BACKEND_CLOSING"},
+    {"a later greeting refused for now", {0},
+	{C_PASSES("NOOP\r\n"), B_PASSES(OK), C_PASSES("EHLO x\r\n"),
+	    B_PASSES("421 bye\r\n")},
 	"BACKEND_CLOSING"},
     {"two replies to one command", {0},
 	{C_PASSES(MAIL), B(OK OK, OK UNEXPECTED_421)}, "BACKEND_UNEXPECTED"},
@@ -1442,4 +1460,56 @@ Test(relay, is_silent_after_the_end)
 	cr_assert_eq(play.to_client.len, 0);
 	cr_assert_eq(play.to_backend.len, 0);
 	cr_assert_str_eq(play.events, "BACKEND_UNEXPECTED");
+}
+
+static void expect_taken_back(
+    const char *said, const char *expected, unsigned came)
+{
+	static struct play play;
+	static const struct setup setup = {0};
+	char line[SMTP_RELAY_GREETING_SIZE_MAX];
+	size_t len;
+
+	begin(&play, &setup);
+	play.policy.line_size_max = 512;
+	hear(&play, CLIENT, said, strlen(said));
+	len =
+	    smtp_relay_take_back(&play.relay, &play.client, line, sizeof(line));
+	cr_expect(len == strlen(expected) && memcmp(line, expected, len) == 0,
+	    "%s: %.*s", said, (int)len, line);
+	cr_expect_eq(smtp_counts_total(&play.client.counts), came, "%s", said);
+}
+
+/* The first one, unanswered, and word for word as it came. */
+Test(relay, a_greeting_is_taken_back)
+{
+	char name[300];
+
+	expect_taken_back("EHLO client.test\r\n", "EHLO client.test\r\n", 0);
+	expect_taken_back("helo  client.test \r\n", "HELO client.test\r\n", 0);
+	expect_taken_back(
+	    "STARTTLS\r\nEHLO [192.0.2.1]\r\n", "EHLO [192.0.2.1]\r\n", 1);
+	expect_taken_back("EHL", "", 0);
+	expect_taken_back("NOOP\r\n", "", 1);
+	expect_taken_back("NOOP\r\nEHLO client.test\r\n", "", 2);
+	expect_taken_back("EHLO client\x01test\r\n", "", 1);
+	snprintf(name, sizeof(name), "EHLO %0256d\r\n", 0);
+	expect_taken_back(name, "", 1);
+	snprintf(name, sizeof(name), "EHLO %0255d\r\n", 0);
+	expect_taken_back(name, name, 0);
+}
+
+Test(relay, a_greeting_is_not_taken_back_once_it_is_answered)
+{
+	static struct play play;
+	static const struct setup setup = {0};
+	char line[SMTP_RELAY_GREETING_SIZE_MAX];
+
+	begin(&play, &setup);
+	hear(&play, CLIENT, "EHLO x\r\n", 8);
+	hear(&play, BACKEND, "250 mx.test\r\n", 13);
+	hear(&play, CLIENT, "EHLO x\r\n", 8);
+	cr_expect_eq(
+	    smtp_relay_take_back(&play.relay, &play.client, line, sizeof(line)),
+	    0);
 }
