@@ -36,6 +36,7 @@ void flow_backend_tls_reset(struct flow *flow, struct flow_environment *env)
 		flow_backend_dane_decide(flow, env);
 	flow->backend_tls.in_handshake = false;
 	flow->backend_tls.is_due = false;
+	flow->backend_tls.has_alert = false;
 	flow->backend_tls.protocol = NULL;
 }
 
@@ -100,11 +101,23 @@ void flow_backend_tls_failed(
 	/* It may be the old session that the backend stumbled over. */
 	tls_client_forget_session(flow->backend_tls.client);
 	flow->backend_tls.in_handshake = false;
+	flow->backend_tls.has_alert = flow->backend.broken;
 	if (flow->backend_tls.level == BACKEND_TLS_MAY)
 		try_in_clear(flow, env);
 	else
 		flow_try_next_backend(flow, env, BACKEND_PHASE_TLS,
 		    "4.7.5 Cannot start TLS: handshake failure");
+}
+
+size_t flow_take_backend_alert(struct flow *flow, const uint8_t **alert_out)
+{
+	const struct leg *leg = &flow->backend;
+
+	if (!flow->backend_tls.has_alert)
+		return 0;
+	flow->backend_tls.has_alert = false;
+	*alert_out = leg->out + leg->out_start;
+	return leg_pending(leg);
 }
 
 void flow_backend_tls_denied(struct flow *flow, struct flow_environment *env,

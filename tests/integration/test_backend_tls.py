@@ -487,6 +487,34 @@ def test_a_handshake_has_a_time_limit(make_postern, secure_backend, pki):
                          "Connection timed out$")
 
 
+class Garbling(TlsBackend):
+    """Its ServerHello is empty; it keeps what is said to that."""
+
+    heard = b""
+
+    def start_tls(self, session, _):
+        session.send(b"220 2.0.0 Ready to start TLS\r\n")
+        session.more()
+        session.send(b"\x16\x03\x03\x00\x04\x02\x00\x00\x00")
+        self.heard = session.more()
+        raise Ended
+
+
+@pytest.mark.parametrize("level", ["may", "encrypt"])
+def test_the_backend_hears_why_a_handshake_failed(make_postern, pki, level):
+    """Its operator has a log, too: a fatal decode_error (RFC 8446, 6)."""
+    backend = Garbling(server_context(pki.good))
+    try:
+        make_postern(backend, settings={
+            "smtp_tls_security_level": level,
+            "inet_protocols": "ipv4"}).start(ready=False)
+        eventually(lambda: backend.heard)
+        assert backend.heard[:1] == b"\x15"
+        assert backend.heard[3:] == b"\x00\x02\x02\x32"
+    finally:
+        backend.stop()
+
+
 def test_much_both_ways(make_postern, secure_backend, pki):
     backend = secure_backend()
     postern = make_postern(backend, settings=verified(pki)).start()
