@@ -116,6 +116,8 @@ size_t flow_take_backend_alert(struct flow *flow, const uint8_t **alert_out)
 	if (!flow->backend_tls.has_alert)
 		return 0;
 	flow->backend_tls.has_alert = false;
+	if (leg_pending(leg) == 0)
+		return 0;
 	*alert_out = leg->out + leg->out_start;
 	return leg_pending(leg);
 }
