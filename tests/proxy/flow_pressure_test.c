@@ -289,6 +289,38 @@ Test(flow_pressure, a_reset_loses_no_answer_that_waits_for_room)
 	}
 }
 
+/* The end of its stream comes behind all that it said; a reset may come while
+ * answers wait for room. */
+Test(flow_pressure, a_reset_loses_no_answer_that_came)
+{
+	static char answers[1620];
+	size_t long_line_len = 1600;
+
+	memset(answers, 'x', long_line_len);
+	memcpy(answers, "250 ", 4);
+	memcpy(answers + long_line_len - 2, "\r\n250 two\r\n", 12);
+	services[HARNESS_CLEAR].policy.hard_error_limit = 100000;
+	begin_with_ehlo(HARNESS_CLEAR);
+	client_says(MAIL);
+	backend_serves(HARNESS_BACKEND_EHLO);
+	backend_hears();
+	backend_says("250 s\r\n");
+	client_hears();
+	fill_client_buffer(4200);
+	client_says("NOOP\r\nNOOP\r\nNOOP\r\n");
+	cr_assert_str_eq(backend_hears(), "NOOP\r\nNOOP\r\nNOOP\r\n");
+	flow_backend_received(
+	    &flow, &env, (const uint8_t *)answers, strlen(answers));
+	cr_assert(flow.backend_waits);
+	backend_breaks(ECONNRESET);
+	const char *heard = strstr(client_hears(), answers);
+	cr_assert_not_null(heard);
+	cr_assert_str_eq(heard + strlen(answers),
+	    "421 4.3.0 gate.test Error: backend connection lost\r\n");
+	backend_is_closed();
+	ends_because(CLOSE_BACKEND_LOST);
+}
+
 /* With the client's buffer full and nothing kept, it is listened to again. */
 Test(flow_pressure, a_client_that_just_filled_its_buffer_is_heard_again)
 {
