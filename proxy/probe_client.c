@@ -121,7 +121,6 @@ struct tls_client *probe_client_create(
 	    .matches = options->matches,
 	    .match_count = options->match_count,
 	    .match_parameter = "--level",
-	    .tls_wildcard_matches_multiple_labels = true,
 	    .smtp_tls_trust_anchor_file =
 		offer->is_trial ? "" : options->trust_anchor_file,
 	    .trust_anchor_parameter = "--trust-anchor-file",

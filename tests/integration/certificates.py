@@ -59,13 +59,16 @@ class Authority:
         _openssl("x509", "-req", "-in", request, *signed_by, "-days", str(days),
                  "-extfile", extensions, "-out", certificate)
 
-    def issue(self, name, usage="clientAuth", days=30):
+    def issue(self, name, usage="clientAuth", days=30, alternative=None):
         """The path of a key, its certificate and those of its issuers below
-        the root."""
+        the root. Without `alternative` its subject is all that names it."""
         key = self.directory / f"{name}.key"
         certificate = self.directory / f"{name}.pem"
-        self._make(key, certificate, f"/O=Test/CN={name}", self,
-                   f"extendedKeyUsage={usage}", days)
+        extensions = f"extendedKeyUsage={usage}"
+        if alternative:
+            extensions += f"\nsubjectAltName=DNS:{alternative}"
+        self._make(key, certificate, f"/O=Test/CN={name}", self, extensions,
+                   days)
         chain = self.directory / f"{name}.chain"
         text = key.read_text() + certificate.read_text()
         authority = self

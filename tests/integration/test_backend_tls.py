@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """TLS with the backend, beside a real Postfix client that does the same with
 the same server: each row of levels and certificates."""
+import hashlib
 import pathlib
 import re
 import ssl
@@ -73,6 +74,16 @@ class TlsBackend(Backend):
             for line in lines)
 
 
+def print_of_key(certificate):
+    public = subprocess.run(
+        ["/usr/bin/openssl", "x509", "-in", certificate, "-noout", "-pubkey"],
+        check=True, capture_output=True).stdout
+    encoded = subprocess.run(
+        ["/usr/bin/openssl", "pkey", "-pubin", "-outform", "DER"],
+        input=public, check=True, capture_output=True).stdout
+    return hashlib.sha256(encoded).hexdigest()
+
+
 @pytest.fixture(scope="module")
 def pki():
     """Certificates for the name localhost, which both clients connect to."""
@@ -85,6 +96,10 @@ def pki():
             middle = certificates.Authority(directory, "Middle", root)
             good = middle.issue("localhost", "serverAuth")
             other = middle.issue("other.example.test", "serverAuth")
+            wild = middle.issue("wild", "serverAuth",
+                                alternative="*.wild.example.test")
+            named = middle.issue("subject.example.test", "serverAuth",
+                                 alternative="localhost")
             client = middle.issue("client.example.test", "clientAuth")
             own = certificates.elliptic(directory, "self.example.test").chain
             key = directory / "middle.pub"
@@ -96,6 +111,7 @@ def pki():
             ["/usr/bin/openssl", "x509", "-in", Pki.own, "-noout",
              "-fingerprint", "-sha256"], check=True, capture_output=True,
             text=True).stdout.partition("=")[2].strip()
+        Pki.key_print = print_of_key(Pki.own)
         for path in directory.iterdir():
             path.chmod(0o644)
         yield Pki
@@ -159,8 +175,37 @@ def rows_of(pki):
         Row("printwrong", server_context(pki.own),
             security_level="fingerprint", fingerprint_cert_match=wrong,
             fingerprint_digest="sha256"),
+        Row("printkey", server_context(pki.own), security_level="fingerprint",
+            fingerprint_cert_match=f"{wrong}, {pki.key_print.upper()}",
+            fingerprint_digest="sha256"),
+        # Which lists a level goes by, and that the exclusions add up.
+        Row("maylists", server_context(pki.good, old), security_level="may",
+            exclude_ciphers="AES256, CHACHA20",
+            mandatory_exclude_ciphers="AES128"),
+        Row("encryptlists", server_context(pki.good, old),
+            security_level="encrypt", exclude_ciphers="AES256",
+            mandatory_exclude_ciphers="AESGCM"),
+        Row("mayprotocols", server_context(pki.good), security_level="may",
+            protocols="<=TLSv1.2", mandatory_protocols=">=TLSv1.3"),
+        Row("encryptprotocols", server_context(pki.good),
+            security_level="encrypt", protocols=">=TLSv1.3",
+            mandatory_protocols="<=TLSv1.2"),
         Row("verify", server_context(pki.good), security_level="verify",
             CAfile=root),
+        # Whose names count, and how far a wildcard goes.
+        Row("verifywild", server_context(pki.wild), security_level="verify",
+            CAfile=root, verify_cert_match="mx.wild.example.test"),
+        Row("verifydeep", server_context(pki.wild),
+            exception=("Untrusted", "Trusted"), security_level="verify",
+            CAfile=root, verify_cert_match="mx.deep.wild.example.test"),
+        Row("verifybelow", server_context(pki.wild),
+            security_level="verify", CAfile=root,
+            verify_cert_match=".example.test"),
+        Row("verifynamed", server_context(pki.named),
+            security_level="verify", CAfile=root),
+        Row("verifysubject", server_context(pki.named),
+            exception=("Untrusted", "Trusted"), security_level="verify",
+            CAfile=root, verify_cert_match="subject.example.test"),
         # A good chain with the wrong name: Trusted since 3.10.4.
         Row("verifyname", server_context(pki.other),
             exception=("Untrusted", "Trusted"), security_level="verify",
@@ -330,7 +375,7 @@ def test_each_row_is_as_in_postfix(beside, by_postfix):
                 assert client.reply().code == 421
         assert told(lines_of(beside, row)) == expected, row.name
     # None of them was without its reason.
-    assert sum(not is_fit(row) for row in by_postfix.values()) == 10
+    assert sum(not is_fit(row) for row in by_postfix.values()) == 12
 
 
 # The levels of Postfix's client (dane and dane-only: test_dane_postfix.py), each
@@ -338,11 +383,13 @@ def test_each_row_is_as_in_postfix(beside, by_postfix):
 # can become of STARTTLS.
 LEVELS = {
     "none": {"nonelevel"},
-    "may": {"may", "maytrusted", "mayanon"},
-    "encrypt": {"encrypt", "encryptold", "encryptanon", "encryptccert"},
-    "fingerprint": {"print", "printwrong"},
+    "may": {"may", "maytrusted", "mayanon", "maylists", "mayprotocols"},
+    "encrypt": {"encrypt", "encryptold", "encryptanon", "encryptccert",
+                "encryptlists", "encryptprotocols"},
+    "fingerprint": {"print", "printkey", "printwrong"},
     "verify": {"verify", "verifyname", "verifyself", "verifyunknown",
-               "verifymatch", "verifyanon"},
+               "verifymatch", "verifyanon", "verifywild", "verifydeep",
+               "verifybelow", "verifynamed", "verifysubject"},
     "secure": {"secure", "secureold", "anchorcert", "anchorkey",
                "anchorother"},
 }
