@@ -56,6 +56,15 @@ static const struct {
     {"?prime192v1", "prime192v1"},
 };
 
+/* Of the suites below TLS 1.3. */
+#define ALL_SUITES "ALL:COMPLEMENTOFALL:!PSK:!SRP"
+static const char *const families[] = {
+    "kEECDH:!PSK:!SRP",
+    "kEDH:!PSK:!SRP",
+    "kRSA:!PSK:!SRP",
+    ALL_SUITES ":!kEECDH:!kEDH:!kRSA",
+};
+
 /* One for each kind of key that a certificate may have. */
 static const char *const signatures[] = {
     ("RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:RSA+SHA256:RSA+SHA384:"
@@ -89,7 +98,7 @@ static struct probe_offer everything(void)
 		append(names, groups[i].name);
 	return (struct probe_offer){
 	    .protocols = ">=TLSv1",
-	    .suites = "ALL:COMPLEMENTOFALL:!PSK:!SRP",
+	    .suites = ALL_SUITES,
 	    .excluded = "",
 	    .suites_13 = "",
 	    .groups = names,
@@ -176,16 +185,22 @@ static bool has_suite(const struct probe_version *version, const char *name)
 	return false;
 }
 
-static void survey_suites(struct surveyor *surveyor, size_t index)
+/* Of `suites`, or of those of TLS 1.3, until the server accepts none of what is
+ * left. */
+static void survey_family(
+    struct surveyor *surveyor, size_t index, const char *suites)
 {
 	static char excluded[LIST_SIZE], left[LIST_SIZE];
 	struct probe_version *version = &surveyor->survey->versions[index];
 	struct probe_offer offer = everything();
 
 	offer.protocols = versions[index].protocols;
+	offer.suites = suites;
 	offer.excluded = index == VERSION_13 ? "" : excluded;
 	offer.suites_13 = index == VERSION_13 ? left : "";
 	excluded[0] = '\0';
+	for (size_t i = 0; i < version->suite_count; i++)
+		append(excluded, version->suites[i].name);
 	while (version->suite_count < PROBE_SUITES_MAX) {
 		left[0] = '\0';
 		for (size_t i = 0; i < COUNT_OF(suites_13); i++)
@@ -198,6 +213,17 @@ static void survey_suites(struct surveyor *surveyor, size_t index)
 		note_suite(version, &surveyor->visit);
 		append(excluded, surveyor->visit.facts.cipher);
 	}
+}
+
+/* There are servers that choose what they then cannot do, DHE without a prime
+ * above all, and break off, though they accept others of the offer. */
+static void survey_suites(struct surveyor *surveyor, size_t index)
+{
+	survey_family(surveyor, index, ALL_SUITES);
+	if (index == VERSION_13 || !surveyor->visit.is_unclear)
+		return;
+	for (size_t i = 0; i < COUNT_OF(families); i++)
+		survey_family(surveyor, index, families[i]);
 }
 
 static bool has_group(const struct probe_version *version, const char *word)

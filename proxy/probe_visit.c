@@ -177,6 +177,17 @@ static bool ask_for_tls(struct visitor *visitor)
 	return true;
 }
 
+/* Not so with handshake_failure, protocol_version and insufficient_security
+ * (RFC 8446, 6.2), nor where it was us who broke off. */
+static bool is_unclear(const struct tls_session *session)
+{
+	int alert = tls_session_alert(session);
+
+	if (tls_session_fault(session) == TLS_FAULT_ALERT)
+		return alert != 40 && alert != 70 && alert != 71;
+	return tls_session_fault(session) == TLS_FAULT_EOF;
+}
+
 /* Servers that do not like an offer say so by an alert, or just leave. */
 static bool end_handshake(
     struct visitor *visitor, enum probe_link_status status)
@@ -190,6 +201,9 @@ static bool end_handshake(
 			? tls_session_alert(link->session)
 			: -1;
 
+	visitor->visit->is_unclear = status == PROBE_LINK_TLS_FAILED
+					 ? is_unclear(link->session)
+					 : is_theirs;
 	if (alert >= 0)
 		return end(visitor, PROBE_HANDSHAKE_FAILED,
 		    "handshake: %s (%d)", text_of(link, status), alert);

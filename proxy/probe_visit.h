@@ -44,6 +44,9 @@ struct probe_visit {
 	 * "". With bytes of the server's, as all texts here. */
 	char why[PROBE_WHY_SIZE];
 	size_t discarded_len; /* in clear, behind the reply to STARTTLS */
+	/* HANDSHAKE_FAILED: the server broke off, and did not say that it is
+	 * nothing of the offer that it accepts. */
+	bool is_unclear;
 	/* The rest is there with PROBE_TLS. */
 	struct tls_facts facts; /* sni is "" */
 	bool is_satisfied;	/* as the level asks for it */

@@ -38,13 +38,19 @@ exec chroot /mnt/root /bin/sh "$2"
 
 
 class Room:
-    """A server on 127.0.0.1:port; a subclass says which and how."""
+    """A server on 127.0.0.1:port; a subclass says which and how. With a
+    certificate it offers STARTTLS, and wants no PROXY header."""
 
     packages, name = [], ""
 
-    def __init__(self, directory):
+    def __init__(self, directory, certificate=None):
         self.root = directory
         self.root.chmod(0o755)
+        self.certificate, self.key = directory / "chain", directory / "key"
+        self.has_tls = certificate is not None
+        if self.has_tls:
+            self.certificate.write_bytes(certificate.certificate.read_bytes())
+            self.key.write_bytes(certificate.key.read_bytes())
         self.port = free_port()
         self.process = None
 
@@ -99,6 +105,12 @@ class Exim(Room):
                 "libnsl2", "libtirpc3", "libsasl2-2"]
 
     def script(self):
+        tls = "tls_advertise_hosts =\nhosts_proxy = 127.0.0.1"
+        if self.has_tls:
+            tls = (f"tls_advertise_hosts = *\n"
+                   f"tls_certificate = {self.certificate}\n"
+                   f"tls_privatekey = {self.key}")
+            self.key.chmod(0o644)
         (self.root / "exim.conf").write_text(f"""\
 exim_user = daemon
 exim_group = daemon
@@ -107,8 +119,7 @@ spool_directory = /var/spool/exim-room
 log_file_path = /var/spool/exim-room/%slog
 local_interfaces = 127.0.0.1
 daemon_smtp_ports = {self.port}
-tls_advertise_hosts =
-hosts_proxy = 127.0.0.1
+{tls}
 host_lookup =
 rfc1413_query_timeout = 0s
 queue_only = true
@@ -131,7 +142,7 @@ exec /usr/sbin/exim4 -C {self.root}/exim.conf -bdf -v
 
 
 class OpenSMTPD(Room):
-    """proxy-v2, and nothing else."""
+    """proxy-v2, and nothing else: its TLS loses its key in Debian 12."""
 
     name = "opensmtpd"
     packages = ["opensmtpd", "libevent-2.1-7", "libdb5.3"]
@@ -169,12 +180,16 @@ class Dovecot(Room):
                 "liblua5.4-0", "libstemmer0d", "libsodium23", "libwrap0",
                 "libunwind8", "libicu72", "libtirpc3"]
 
-    def __init__(self, directory, relay):
-        super().__init__(directory)
+    def __init__(self, directory, relay, certificate=None):
+        super().__init__(directory, certificate)
         self.relay = relay
         self.proxy_port = free_port()
 
     def script(self):
+        tls = "ssl = no"
+        if self.has_tls:
+            tls = (f"ssl = yes\nssl_cert = <{self.certificate}\n"
+                   f"ssl_key = <{self.key}")
         (self.root / "users").write_text("user:{PLAIN}secret::::::\n")
         (self.root / "dovecot.conf").write_text(f"""\
 base_dir = /run/dovecot-room
@@ -182,7 +197,7 @@ log_path = {self.root}/log
 protocols = submission
 listen = 127.0.0.1
 hostname = mx.example.test
-ssl = no
+{tls}
 disable_plaintext_auth = no
 auth_mechanisms = plain
 auth_debug = yes
