@@ -30,8 +30,9 @@
 #include "smtp/relay.h"
 #include "smtp/sink.h"
 
-/* What one receive may bring. */
-#define FLOW_RECEIVE_SIZE 16384
+/* What one receive may bring: a whole record of TLS, and the head of the next
+ * one. With less, each record of a large message takes two of them. */
+#define FLOW_RECEIVE_SIZE 32768
 /* Kept input and what one receive can become, side by side. */
 #define FLOW_SCRATCH_SIZE 131072
 

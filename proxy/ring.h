@@ -13,8 +13,8 @@
 
 #include "proxy/op.h"
 
-#define RING_BUFFER_SIZE  16384
-#define RING_BUFFER_COUNT 64 /* a power of two */
+#define RING_BUFFER_SIZE  32768
+#define RING_BUFFER_COUNT 32 /* a power of two */
 #define RING_BUFFER_GROUP 0
 
 /* What newer kernels than 6.1 can do, as it was found. */

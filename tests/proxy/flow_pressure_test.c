@@ -102,7 +102,8 @@ Test(flow_pressure, a_slow_backend_slows_the_client_in_tls)
 /* However the bytes come, the last receive may just fill the buffer. */
 Test(flow_pressure, a_full_buffer_with_nothing_kept_goes_on)
 {
-	for (size_t size = 16381; size <= 16384; size++) {
+	for (size_t i = 0; i < 8; i++) {
+		size_t size = (i < 4 ? 16384 : FLOW_RECEIVE_SIZE) - i % 4;
 		char *body = make_body(BODY_SIZE);
 
 		harness_receive_size = size;

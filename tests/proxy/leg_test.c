@@ -316,25 +316,34 @@ Test(leg, decrypted_bytes_go_behind_what_is_there)
 	cr_assert_eq(memcmp(bytes, "head tail", 9), 0);
 }
 
-/* 16 KiB on the wire may end a record that had come but for its last byte. */
-Test(leg, one_receive_can_become_more_than_it_is)
+/* What ends a record that had come but for its last byte. */
+static void receive_the_rest(size_t size, size_t written)
 {
-	static uint8_t wire[65536], bytes[LEG_PLAIN_SIZE_MAX(16384) + 1];
-	struct leg_plain plain = room_of(bytes, 16384);
+	static uint8_t wire[65536], bytes[LEG_PLAIN_SIZE_MAX(32768) + 1];
+	struct leg_plain plain = room_of(bytes, size);
 	size_t len;
 
 	bring_tls_up(TLS1_3_VERSION);
-	SSL_write(client, text, 32768 - 100);
+	SSL_write(client, text, (int)written);
 	len = take_wire(wire, sizeof(wire));
-	cr_assert_gt(len, 32000);
+	cr_assert_gt(len, size);
 	cr_assert_eq(
-	    leg_decrypt(&leg, &pool, wire, len - 16384, &plain), LEG_OK);
+	    leg_decrypt(&leg, &pool, wire, len - size, &plain), LEG_OK);
 	cr_assert_eq(plain.len, 0);
 	cr_assert_eq(
-	    leg_decrypt(&leg, &pool, wire + len - 16384, 16384, &plain),
-	    LEG_OK);
-	cr_assert_eq(plain.len, 32768 - 100);
+	    leg_decrypt(&leg, &pool, wire + len - size, size, &plain), LEG_OK);
+	cr_assert_eq(plain.len, written);
 	cr_assert_eq(memcmp(bytes, text, plain.len), 0);
+}
+
+Test(leg, one_receive_can_become_more_than_it_is)
+{
+	receive_the_rest(16384, 32768 - 100);
+}
+
+Test(leg, a_receive_of_two_records_can_become_three)
+{
+	receive_the_rest(32768, 49152 - 150);
 }
 
 Test(leg, what_is_no_tls_breaks_it_and_an_alert_goes_out)
