@@ -141,16 +141,27 @@ class Silent(TlsBackend):
 
 
 class Row:
-    """A server, settings, and what Postfix 3.7 says otherwise."""
+    """A server, settings, and what Postfix 3.7 says otherwise. `policy`: for
+    this backend alone; what stands beside it is for all others."""
 
     def __init__(self, name, server, exception=None, kind=TlsBackend,
-                 falls_back=False, **settings):
+                 falls_back=False, policy=None, **settings):
         self.name, self.server, self.exception = name, server, exception
-        self.kind = kind
+        self.kind, self.policy = kind, policy
+        self.asked_for = set()  # names, by SNI
+        if server:
+            server.sni_callback = lambda _, name, __: self.asked_for.add(name)
         # Postfix goes on in clear only with mail that has waited for a while.
         self.falls_back = falls_back
         self.settings = {f"smtp_tls_{key}": value
                          for key, value in settings.items()}
+
+    def serve(self):
+        self.backend = self.kind(self.server)
+        if self.policy:
+            self.settings["smtp_tls_policy_maps"] = (
+                f"inline:{{{{[localhost]:{self.backend.port} = "
+                f"{self.policy}}}}}")
 
 
 def rows_of(pki):
@@ -229,6 +240,28 @@ def rows_of(pki):
             trust_anchor_file=str(pki.key)),
         Row("anchorother", server_context(pki.own), security_level="secure",
             trust_anchor_file=str(pki.key)),
+        Row("policynone", server_context(pki.good), policy="none",
+            security_level="encrypt"),
+        Row("policyverify", server_context(pki.good), security_level="none",
+            policy=f"verify match=other.example.test:localhost tafile={root}"),
+        Row("policysecure", server_context(pki.other),
+            exception=("Untrusted", "Trusted"), security_level="may",
+            CAfile=root, policy="secure match=localhost"),
+        Row("policyprint", server_context(pki.own), security_level="may",
+            fingerprint_digest="sha256",
+            policy=f"fingerprint match={wrong}|{pki.print}"),
+        Row("policylists", server_context(pki.good, old),
+            security_level="may", mandatory_exclude_ciphers="AES128",
+            policy="encrypt ciphers=high exclude=AES256:CHACHA20"),
+        Row("policyprotocols", server_context(pki.good),
+            security_level="may", policy="encrypt protocols=<=TLSv1.2 "
+            "servername=policy.example.test"),
+        Row("namegiven", server_context(pki.good), security_level="encrypt",
+            servername="given.example.test"),
+        Row("namehost", server_context(pki.good), security_level="may",
+            servername="hostname"),
+        Row("namenexthop", server_context(pki.good), security_level="may",
+            servername="nexthop"),
         Row("mayabsent", None, kind=Silent, security_level="may"),
         Row("mayrefused", None, kind=Refusing, security_level="may"),
         Row("maybroken", None, kind=Broken, falls_back=True,
@@ -258,7 +291,7 @@ def by_postfix(pki):
     """Each row's backend, and what a Postfix client logged of it."""
     rows = rows_of(pki)
     for row in rows:
-        row.backend = row.kind(row.server)
+        row.serve()
     with tempfile.TemporaryDirectory(prefix="postern-") as path:
         postfix = Postfix(pathlib.Path(path), settings={
             "relay_domains": " ".join(f"{row.name}.test" for row in rows),
@@ -283,6 +316,8 @@ def by_postfix(pki):
                 row.outcome = outcome(postfix, row)
                 row.lines = re.findall(
                     rf" {row.name}/smtp\[\d+\]: (.*)", postfix.log())
+                row.asked_by_postfix = set(row.asked_for)
+                row.asked_for.clear()
         finally:
             postfix.stop()
         yield {row.name: row for row in rows}
@@ -374,8 +409,12 @@ def test_each_row_is_as_in_postfix(beside, by_postfix):
             with beside.connect(row.listener) as client:
                 assert client.reply().code == 421
         assert told(lines_of(beside, row)) == expected, row.name
+        assert row.asked_for == row.asked_by_postfix, row.name
     # None of them was without its reason.
-    assert sum(not is_fit(row) for row in by_postfix.values()) == 12
+    assert sum(not is_fit(row) for row in by_postfix.values()) == 13
+    assert by_postfix["namegiven"].asked_for == {"given.example.test"}
+    assert by_postfix["policyprotocols"].asked_for == {"policy.example.test"}
+    assert by_postfix["encrypt"].asked_for == {None}
 
 
 # The levels of Postfix's client (dane and dane-only: test_dane_postfix.py), each
@@ -394,6 +433,9 @@ LEVELS = {
                "anchorother"},
 }
 SITUATIONS = {
+    "a policy of its own": {"policynone", "policyverify", "policysecure",
+                            "policyprint", "policylists", "policyprotocols"},
+    "the name that is asked for": {"namegiven", "namehost", "namenexthop"},
     "may, not offered": {"mayabsent"},
     "may, refused": {"mayrefused"},
     "may, the handshake fails": {"maybroken"},
