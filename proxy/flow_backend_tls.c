@@ -40,6 +40,12 @@ void flow_backend_tls_reset(struct flow *flow, struct flow_environment *env)
 	flow->backend_tls.protocol = NULL;
 }
 
+bool flow_backend_is_verified(const struct flow *flow)
+{
+	return flow->backend_tls.protocol != NULL &&
+	       flow->backend_tls.must_match;
+}
+
 enum smtp_opening_tls flow_backend_tls_plan(const struct flow *flow)
 {
 	const struct backend_tls *tls = policy_of(flow);

@@ -37,4 +37,7 @@ void flow_backend_tls_failed(
 void flow_backend_tls_denied(struct flow *flow, struct flow_environment *env,
     const struct smtp_opening_step *step);
 
+/* TLS is up with a backend that had to show who it is, and did. */
+bool flow_backend_is_verified(const struct flow *flow);
+
 #endif

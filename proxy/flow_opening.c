@@ -122,6 +122,12 @@ static void look_for_xclient(const struct flow *flow,
 static void ready(struct flow *flow, struct flow_environment *env,
     const struct smtp_ehlo *ehlo)
 {
+	const struct smtp_relay_backend backend = {
+	    .ehlo = ehlo,
+	    .says_xforward = flow_backend(flow)->handover.xforward,
+	    .is_verified = flow_backend_is_verified(flow),
+	};
+
 	if (flow->is_probe) {
 		flow_end(flow, env, CLOSE_PROBE_DONE);
 		return;
@@ -129,8 +135,7 @@ static void ready(struct flow *flow, struct flow_environment *env,
 	flow_pool_opened(flow, env);
 	if (flow->opening.identified)
 		flow->handed_over = true;
-	smtp_relay_init(
-	    &flow->relay, ehlo, flow_backend(flow)->handover.xforward);
+	smtp_relay_init(&flow->relay, &backend);
 	flow->had_relay = true;
 	flow_count_backend_ready(flow, env);
 	flow_enter(flow, FLOW_RELAY);

@@ -364,6 +364,8 @@ uint32_t smtp_ehlo_shown(
 	uint32_t shown = ehlo->keywords & ~view->discarded;
 	if (view->hide_auth)
 		shown &= ~(UINT32_C(1) << SMTP_KEYWORD_AUTH);
+	if (!view->keeps_requiretls)
+		shown &= ~(UINT32_C(1) << SMTP_KEYWORD_REQUIRETLS);
 	return shown & ~(UINT32_C(1) << SMTP_KEYWORD_STARTTLS);
 }
 

@@ -42,6 +42,9 @@ struct smtp_ehlo_view {
 	bool hide_auth;	    /* in clear, where smtpd_tls_auth_only says so */
 	uint32_t discarded; /* smtpd_discard_ehlo_keywords, as a bit set */
 	bool offer_xclient; /* to a trusted proxy */
+	/* Both legs are in TLS, and the backend has shown who it is: a promise
+	 * that the message goes no other way can be kept (RFC 8689, 4). */
+	bool keeps_requiretls;
 };
 
 static inline bool smtp_ehlo_has(

@@ -10,14 +10,17 @@
 #include "smtp/counts.h"
 
 void smtp_relay_init(
-    struct smtp_relay *relay, const struct smtp_ehlo *ehlo, bool says_xforward)
+    struct smtp_relay *relay, const struct smtp_relay_backend *backend)
 {
+	const struct smtp_ehlo *ehlo = backend->ehlo;
+
 	*relay = (struct smtp_relay){
 	    .state = SMTP_RELAY_EXPECT_COMMAND,
 	    .backend_chunking =
 		ehlo != NULL && smtp_ehlo_has(ehlo, SMTP_KEYWORD_CHUNKING),
+	    .backend_is_verified = backend->is_verified,
 	    .xforward = ehlo != NULL ? ehlo->xforward : 0,
-	    .says_xforward = says_xforward,
+	    .says_xforward = backend->says_xforward,
 	};
 }
 

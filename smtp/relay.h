@@ -70,7 +70,8 @@ struct smtp_relay {
 	uint32_t xforward;     /* what the backend offers to hear with it */
 	bool says_xforward;    /* of what it offers to hear */
 	bool xforward_said;    /* for the MAIL that comes next */
-	bool has_passed;       /* a command, to the backend */
+	bool backend_is_verified;
+	bool has_passed;   /* a command, to the backend */
 	bool greets_first; /* HELO or EHLO is under way, as it came, and before
 			    * it nothing was passed */
 	int reply_code;	   /* of the reply half of which went by; 0: none */
@@ -140,11 +141,16 @@ struct smtp_relay_step {
 	size_t offence_len;
 };
 
-/* `ehlo` is the backend's set if EHLO was already said to it, or NULL. With
- * says_xforward the backend's log is told who the client is, as far as the
- * backend offers to hear it. */
+/* What is known of a backend when its relay begins. */
+struct smtp_relay_backend {
+	const struct smtp_ehlo *ehlo; /* if EHLO was already said; or NULL */
+	bool says_xforward; /* its log is told who the client is, as far as it
+			     * offers to hear it */
+	bool is_verified;   /* in TLS, with a certificate that had to do */
+};
+
 void smtp_relay_init(
-    struct smtp_relay *relay, const struct smtp_ehlo *ehlo, bool says_xforward);
+    struct smtp_relay *relay, const struct smtp_relay_backend *backend);
 
 /* Takes the client's bytes. Uses one command, one line or one stretch of a body
  * per call. `forward` goes to the backend. */

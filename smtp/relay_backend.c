@@ -103,6 +103,7 @@ static void answer_ehlo(struct smtp_turn *turn, size_t reply_len)
 	    .offer_starttls = offers_starttls(turn),
 	    .hide_auth = smtp_client_hides_auth(client, turn->policy),
 	    .discarded = turn->policy->discarded_keywords | client->discarded,
+	    .keeps_requiretls = client->tls && turn->relay->backend_is_verified,
 	};
 	if (view.offer_starttls)
 		client->tls_events.offered++;

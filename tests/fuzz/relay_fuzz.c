@@ -660,7 +660,9 @@ static void begin(struct play *play, uint8_t settings)
 	struct smtp_ehlo ehlo = {0};
 	if ((settings & 2) == 0)
 		ehlo.keywords = UINT32_C(1) << SMTP_KEYWORD_CHUNKING;
-	smtp_relay_init(&play->relay, &ehlo, false);
+	const struct smtp_relay_backend backend = {
+	    .ehlo = &ehlo, .is_verified = (settings & 2) == 0};
+	smtp_relay_init(&play->relay, &backend);
 	play->at_backend.is_backend = true;
 	play->at_backend.wants_headers = play->policy.insert_received;
 }

@@ -185,8 +185,10 @@ class Backend:
     @property
     def address(self):
         """As proxy_backend names it."""
-        return f"unix:{self.path}" if self.path else \
-            f"inet:{self.host}:{self.port}"
+        if self.path:
+            return f"unix:{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"inet:{host}:{self.port}"
 
     def open(self):
         """Listens (again)."""
@@ -196,8 +198,9 @@ class Backend:
             self.path.chmod(0o777)
             self.listener.listen(512)
         else:
+            family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
             self.listener = socket.create_server(
-                (self.host, self.port), backlog=512)
+                (self.host, self.port), family=family, backlog=512)
         threading.Thread(target=self._accept, args=(self.listener,),
                          daemon=True).start()
 

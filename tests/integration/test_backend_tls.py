@@ -576,6 +576,34 @@ def test_a_handshake_has_a_time_limit(make_postern, secure_backend, pki):
                          "Connection timed out$")
 
 
+def test_requiretls_is_offered_where_it_can_be_kept(
+        make_postern, secure_backend, pki):
+    """In TLS with both, and with a backend that had to show who it is (RFC
+    8689, 4)."""
+    backend = secure_backend()
+    backend.keywords.append("REQUIRETLS")
+    postern = make_postern(backend, settings=verified(pki), listeners=[
+        Listener(), Listener(smtp_tls_security_level="encrypt"),
+        Listener(smtpd_discard_ehlo_keywords="requiretls")]).start()
+    offered = []
+    for listener in range(3):
+        with postern.connect(listener) as client:
+            client.greeting()
+            clear = client.expect("EHLO client.example.test", 250).keywords
+            assert "REQUIRETLS" not in clear
+            client.starttls()
+            keywords = client.expect("EHLO client.example.test", 250).keywords
+            offered.append("REQUIRETLS" in keywords)
+            client.expect("MAIL FROM:<sender@example.test> REQUIRETLS", 250)
+            client.expect("QUIT", 221)
+    assert offered == [True, False, False]
+    backend.keywords.remove("REQUIRETLS")
+    with postern.secured() as client:
+        assert "REQUIRETLS" not in client.expect(
+            "EHLO client.example.test", 250).keywords
+        client.expect("QUIT", 221)
+
+
 class Garbling(TlsBackend):
     """Its ServerHello is empty; it keeps what is said to that."""
 

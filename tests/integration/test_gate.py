@@ -5,6 +5,7 @@ import time
 import pytest
 
 from client import Client, eventually
+from ports import has_ipv6
 from postern import Listener
 
 
@@ -149,7 +150,7 @@ def test_helo_is_told_as_helo(fronted, backend):
 def test_keywords_that_are_not_passed(make_postern, make_backend):
     backend = make_backend(keywords=[
         "PIPELINING", "SIZE 1000", "STARTTLS", "XCLIENT NAME ADDR",
-        "XFORWARD NAME ADDR", "X-ANONYMOUSTLS", "XEXCH50", "XSOMETHING 1 2",
+        "XFORWARD NAME ADDR", "REQUIRETLS", "X-ANONYMOUSTLS", "XEXCH50", "XSOMETHING 1 2",
         "AUTH PLAIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS"])
     postern = make_postern(backend).start()
     with postern.secured() as client:
@@ -278,6 +279,16 @@ def greeting_is_good(postern):
 
 def test_backend_over_a_unix_socket(make_postern, make_backend, scratch):
     backend = make_backend(path=scratch / "backend")
+    postern = make_postern(backend).start()
+    with postern.secured() as client:
+        client.mail()
+        client.quit()
+    assert len(backend.messages()) == 1
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="there is no IPv6 here")
+def test_backend_over_ipv6(make_postern, make_backend):
+    backend = make_backend(host="::1")
     postern = make_postern(backend).start()
     with postern.secured() as client:
         client.mail()

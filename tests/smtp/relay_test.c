@@ -45,7 +45,7 @@ struct utterance {
 struct setup {
 	enum smtp_tls_level level;
 	bool clear, no_ehlo, no_chunking, auth_only, forbid_pipelining;
-	bool insert, tls_refused, xforward;
+	bool insert, tls_refused, xforward, verified;
 	uint32_t discarded;
 	unsigned errors_max; /* 0: 20 */
 };
@@ -129,8 +129,12 @@ static void begin(struct play *play, const struct setup *setup)
 		ehlo = (struct smtp_ehlo){0};
 	if (!setup->no_ehlo)
 		play->client.helo_verb = SMTP_VERB_EHLO;
-	smtp_relay_init(
-	    &play->relay, setup->no_ehlo ? NULL : &ehlo, setup->xforward);
+	const struct smtp_relay_backend backend = {
+	    .ehlo = setup->no_ehlo ? NULL : &ehlo,
+	    .says_xforward = setup->xforward,
+	    .is_verified = setup->verified,
+	};
+	smtp_relay_init(&play->relay, &backend);
 }
 
 /* A header that shows what the relay knows: "T: 1 utf8 auth for c@d". */
@@ -1117,7 +1121,18 @@ Test(relay, c16_a_client_does_not_choose_its_address)
 }
 
 /* Threat 19. */
+#define REQUIRED "250-b\r\n250-SIZE 5\r\n250 REQUIRETLS\r\n"
 static const struct dialogue offers[] = {
+    {"REQUIRETLS where both legs keep it", {.verified = true},
+	{C_PASSES("EHLO x\r\n"),
+	    B(REQUIRED, "250-mx.test\r\n250-SIZE 5\r\n250 REQUIRETLS\r\n")},
+	""},
+    {"REQUIRETLS and a client in clear", {.verified = true, .clear = true},
+	{C_PASSES("EHLO x\r\n"), B(REQUIRED, "250-mx.test\r\n250 SIZE 5\r\n")},
+	""},
+    {"REQUIRETLS and a backend that is anyone", {0},
+	{C_PASSES("EHLO x\r\n"), B(REQUIRED, "250-mx.test\r\n250 SIZE 5\r\n")},
+	""},
     {"what we do not carry is not offered", {0},
 	{C_PASSES("EHLO x\r\n"),
 	    B("250-b\r\n250-XCLIENT NAME ADDR\r\n250-XEXCH50\r\n"
