@@ -236,7 +236,7 @@ worker_processes {self.setup.workers};
 worker_rlimit_nofile {DESCRIPTORS};
 error_log {self.directory}/log crit;
 pid {self.directory}/pid;
-events {{ worker_connections {2 * SESSIONS_MAX}; }}
+events {{ worker_connections {3 * SESSIONS_MAX}; }}
 """
 
     def ssl(self):
