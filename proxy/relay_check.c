@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "proxy/address.h"
+#include "proxy/client_name.h"
 #include "proxy/dane_watch.h"
 #include "proxy/flow_pool.h"
 #include "smtp/reply.h"
@@ -22,6 +23,9 @@
 
 /* RFC 5737: nobody's, so that no list of friends has it. */
 static const char stranger[] = "192.0.2.1";
+
+/* So it has no name, and there is no control process to ask for one. */
+static const struct client_name no_name = {.status = CLIENT_NAME_UNKNOWN};
 
 /* RFC 2606: no mail server is at home there. */
 static const char *const commands[] = {
@@ -68,7 +72,8 @@ static struct state *make_state(void)
 	return state;
 }
 
-/* What a client says in clear is heard, whatever the listener asks of it. */
+/* What a client says in clear is heard, whatever the listener asks of it or of
+ * proxies in front of it. */
 static bool make_service(struct trial *trial, const struct service *service,
     const struct backend *backend, const char **why_out)
 {
@@ -79,6 +84,7 @@ static bool make_service(struct trial *trial, const struct service *service,
 	trial->service.tls = NULL;
 	trial->service.sni = NULL;
 	trial->service.wrappermode = false;
+	trial->service.upstream = (struct upstream){0};
 	trial->service.policy.tls_level = SMTP_TLS_NONE;
 	trial->service.policy.auth_only = false;
 	*tried = *backend;
@@ -303,6 +309,8 @@ static void advance(struct trial *trial)
 
 	if ((wants & FLOW_WANT_BACKEND_CLOSE) != 0)
 		close_backend(trial);
+	else if ((wants & FLOW_WANT_NAME) != 0)
+		flow_named(&trial->flow, &trial->env, &no_name);
 	else if ((wants & FLOW_WANT_CLIENT_SEND) != 0)
 		hear(trial);
 	else if ((wants & FLOW_WANT_CLIENT_SHUTDOWN) != 0)

@@ -45,6 +45,21 @@ def test_a_backend_that_is_told_who_it_is(make_postern, make_postfix):
     assert "does not relay for strangers: 554 5.7.1" in result.stdout
 
 
+@pytest.mark.parametrize("listener", [
+    {"smtpd_peername_lookup": "yes"},
+    {"smtpd_upstream_proxy_protocol": "haproxy",
+     "proxy_upstream_networks": "127.0.0.1"},
+    {"smtpd_upstream_proxy_protocol": "haproxy",
+     "proxy_upstream_networks": "0.0.0.0/0"}],
+    ids=["names", "upstream", "upstream everywhere"])
+def test_what_a_listener_asks_of_clients(make_postern, make_postfix, listener):
+    """Of the stranger there is neither a name to be found nor a header."""
+    postfix = make_postfix(settings={**TRUSTS_US, **XCLIENT})
+    result = check(make_postern, postfix.port, "auto", **listener)
+    assert result.returncode == 0, result.stderr
+    assert "does not relay for strangers: 554 5.7.1" in result.stdout
+
+
 def test_a_backend_that_trusts_everyone(make_postern, make_postfix):
     postfix = make_postfix(settings={
         **XCLIENT, **TRUSTS_US, "mynetworks": "0.0.0.0/0"})
