@@ -222,6 +222,9 @@ void flow_upstream_xclient(struct flow *flow, struct flow_environment *env,
 	/* A name is that of its address. */
 	if (is_given(xclient, SMTP_ATTRIBUTE_ADDR))
 		forget_name(claims);
+	/* As in Postfix: who has logged in is said with each XCLIENT, or it
+	 * would be told of the next client. */
+	claims->login[0] = '\0';
 	believe_names(claims, xclient);
 	believe_addresses(flow, xclient);
 	flow_learn_client(flow);

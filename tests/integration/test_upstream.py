@@ -243,6 +243,24 @@ def test_login_goes_on_only_from_a_trusted_proxy(make_postern, make_backend):
         f"ADDR={ELSEWHERE}"]
 
 
+def test_login_is_of_one_xclient(make_postern, make_backend):
+    """Else the next client would be whom the last one has logged in as."""
+    backend, seen = make_backend(), []
+    backend.on["EHLO"] = b"250-b\r\n250 XCLIENT NAME ADDR LOGIN\r\n"
+    backend.on["XCLIENT"] = lambda _, line: (
+        seen.append(line.decode()) or b"220 b ESMTP\r\n")
+    postern = make_postern(backend, settings={
+        "proxy_backend_handover": "auto",
+        "smtpd_authorized_xclient_hosts": "127.0.0.1"}).start()
+    with postern.secured() as client:
+        client.expect("XCLIENT LOGIN=me@example.test", 220)
+        client.expect("XCLIENT ADDR=192.0.2.56", 220)
+        client.expect("EHLO client.example.test", 250)
+        client.expect("MAIL FROM:<sender@example.test>", 250)
+        client.expect("QUIT", 221)
+    assert seen == ["XCLIENT NAME=[UNAVAILABLE] ADDR=192.0.2.56"]
+
+
 def test_nobody_may_send_the_header(make_postern):
     one = make_postern(settings={"smtpd_upstream_proxy_protocol": "haproxy"})
     one.write()
