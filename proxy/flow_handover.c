@@ -218,6 +218,7 @@ static void read_sources(const struct flow *flow, struct sources *from,
 	    from->tls.server_signature.digest[0] == '\0' ? "" : "-",
 	    from->tls.server_signature.digest);
 	facts->has_certificate = from->peer.is_present;
+	facts->resumed = from->tls.resumed;
 	facts->verified =
 	    from->tls.trust == TLS_TRUSTED || from->tls.trust == TLS_VERIFIED;
 	facts->texts[SMTP_PROXY_TLV_SSL] = from->tls.protocol;

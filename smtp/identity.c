@@ -10,6 +10,9 @@
 /* Postfix takes no longer one, before and after decoding. */
 #define VALUE_LEN_MAX 255
 
+/* " ADDR=IPV6:", and the longest address. */
+#define ADDR_SIZE_MAX (11 + INET6_ADDRSTRLEN)
+
 static const char unavailable[] = "[UNAVAILABLE]";
 static const char try_later[] = "[TEMPUNAVAIL]";
 
@@ -212,6 +215,14 @@ static void read_value(enum smtp_attribute attribute,
 	}
 }
 
+/* Postfix forgets LOGIN at the next XCLIENT: ADDR, the last, goes with it. */
+static size_t room_behind(uint32_t pending, unsigned attribute)
+{
+	bool joined = attribute == SMTP_ATTRIBUTE_LOGIN &&
+		      (pending >> SMTP_ATTRIBUTE_ADDR & 1) != 0;
+	return joined ? ADDR_SIZE_MAX : 0;
+}
+
 static size_t write_line(const char *verb, uint32_t *pending,
     const struct smtp_identity *identity, char *out, size_t out_size)
 {
@@ -225,7 +236,8 @@ static size_t write_line(const char *verb, uint32_t *pending,
 			continue;
 		read_value((enum smtp_attribute)i, identity, &value);
 		size_t size = 1 + attributes[i].word_len + 1 + value.len;
-		if (value.len > 0 && size > SMTP_IDENTITY_LINE_SIZE - 2 - len)
+		if (value.len > 0 && size + room_behind(*pending, i) >
+					 SMTP_IDENTITY_LINE_SIZE - 2 - len)
 			break;
 		*pending &= ~(UINT32_C(1) << i);
 		if (value.len == 0)

@@ -100,9 +100,12 @@ static uint8_t *write_ssl(
 		return out;
 	fixed[0] = CLIENT_SSL;
 	if (facts->has_certificate)
-		fixed[0] |= CLIENT_CERT_CONN | CLIENT_CERT_SESS;
+		fixed[0] |= CLIENT_CERT_SESS;
+	if (facts->has_certificate && !facts->resumed)
+		fixed[0] |= CLIENT_CERT_CONN;
 	memset(fixed + 1, 0, 4);
-	fixed[4] = facts->has_certificate && !facts->verified;
+	/* 0 means that a certificate came, and was good. */
+	fixed[4] = !facts->has_certificate || !facts->verified;
 	write_head(out, SSL_TYPE, (size_t)(end - fixed));
 	return end;
 }

@@ -21,6 +21,7 @@ struct smtp_proxy_facts {
 	bool tls;	      /* else nothing is said of TLS */
 	bool has_certificate; /* the client gave one */
 	bool verified;	      /* … that is trusted */
+	bool resumed; /* … in the handshake of the session that this resumes */
 };
 
 /* The one of that word ("ssl-cipher"); COUNT when there is none. */

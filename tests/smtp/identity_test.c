@@ -112,6 +112,31 @@ Test(identity, says_names_only_where_they_are_names)
 	}
 }
 
+Test(identity, says_login_and_address_in_one_line)
+{
+	char helo[231], login[251];
+	char line[SMTP_IDENTITY_LINE_SIZE];
+	struct smtp_identity identity = {
+	    .address = "192.0.2.9",
+	    .helo_verb = SMTP_VERB_EHLO,
+	    .helo = helo,
+	    .login = login,
+	};
+	uint32_t pending = BIT(HELO) | BIT(LOGIN) | BIT(ADDR);
+	size_t len;
+
+	memset(helo, 'a', sizeof(helo) - 1);
+	helo[sizeof(helo) - 1] = '\0';
+	memset(login, 'b', sizeof(login) - 1);
+	login[sizeof(login) - 1] = '\0';
+	cr_assert_gt(
+	    smtp_xclient_write(&pending, &identity, line, sizeof(line)), 0);
+	cr_assert_eq(pending, BIT(LOGIN) | BIT(ADDR));
+	len = smtp_xclient_write(&pending, &identity, line, sizeof(line));
+	cr_assert_eq(memcmp(line + len - 17, " ADDR=192.0.2.9\r\n", 17), 0);
+	cr_assert_eq(pending, 0);
+}
+
 /* RFC 4648, 10; and as xtext. */
 Test(identity, writes_facts_as_base64)
 {

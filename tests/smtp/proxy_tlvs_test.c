@@ -85,6 +85,17 @@ Test(proxy_tlvs, says_what_is_wanted_and_true)
 			 sizeof(out), &dropped),
 	    sizeof(version) - 1);
 	cr_assert_eq(memcmp(out, version, sizeof(version) - 1), 0);
+	clear.resumed = true;
+	smtp_proxy_tlvs_write(
+	    1 << SMTP_PROXY_TLV_SSL, &clear, out, sizeof(out), &dropped);
+	cr_assert_eq(out[3], 0x05, "it came in a connection before this one");
+	clear.has_certificate = false;
+	clear.verified = false;
+	cr_assert_eq(smtp_proxy_tlvs_write(1 << SMTP_PROXY_TLV_SSL, &clear, out,
+			 sizeof(out), &dropped),
+	    sizeof(version) - 1);
+	cr_assert_eq(out[3], 0x01);
+	cr_assert_eq(memcmp(out + 4, "\0\0\0\x01", 4), 0);
 	cr_assert_eq(smtp_proxy_tlvs_write(0, &full, out, 512, &dropped), 0);
 }
 
