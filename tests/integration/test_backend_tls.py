@@ -20,9 +20,12 @@ from postern import Listener
 MESSAGE = b"Subject: test\r\n\r\ntext\r\n"
 
 
-def server_context(chain, newest=ssl.TLSVersion.TLSv1_3, asks=None):
+def server_context(chain, newest=ssl.TLSVersion.TLSv1_3, asks=None,
+                   ciphers=None):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.maximum_version = newest
+    if ciphers:
+        context.set_ciphers(f"{ciphers}:@SECLEVEL=0")
     if chain is None:
         context.set_ciphers("aNULL:@SECLEVEL=0")
     else:
@@ -234,6 +237,17 @@ def rows_of(pki):
             security_level="secure", CAfile=root),
         Row("verifyanon", server_context(None, old), security_level="verify",
             CAfile=root),
+        # What must-match levels exclude and demand, and encrypt does not.
+        Row("printanon", server_context(None, old),
+            security_level="fingerprint", fingerprint_cert_match=pki.print,
+            fingerprint_digest="sha256"),
+        Row("secureanon", server_context(None, old), security_level="secure",
+            CAfile=root),
+        Row("verifylists", server_context(pki.good, old),
+            security_level="verify", CAfile=root, exclude_ciphers="AES256",
+            mandatory_exclude_ciphers="AESGCM"),
+        Row("encryptnull", server_context(pki.good, old, ciphers="eNULL"),
+            security_level="encrypt"),
         Row("anchorcert", server_context(pki.good), security_level="secure",
             trust_anchor_file=str(pki.middle.certificate)),
         Row("anchorkey", server_context(pki.good), security_level="secure",
@@ -411,7 +425,7 @@ def test_each_row_is_as_in_postfix(beside, by_postfix):
         assert told(lines_of(beside, row)) == expected, row.name
         assert row.asked_for == row.asked_by_postfix, row.name
     # None of them was without its reason.
-    assert sum(not is_fit(row) for row in by_postfix.values()) == 13
+    assert sum(not is_fit(row) for row in by_postfix.values()) == 16
     assert by_postfix["namegiven"].asked_for == {"given.example.test"}
     assert by_postfix["policyprotocols"].asked_for == {"policy.example.test"}
     assert by_postfix["encrypt"].asked_for == {None}
@@ -424,12 +438,13 @@ LEVELS = {
     "none": {"nonelevel"},
     "may": {"may", "maytrusted", "mayanon", "maylists", "mayprotocols"},
     "encrypt": {"encrypt", "encryptold", "encryptanon", "encryptccert",
-                "encryptlists", "encryptprotocols"},
-    "fingerprint": {"print", "printkey", "printwrong"},
+                "encryptlists", "encryptprotocols", "encryptnull"},
+    "fingerprint": {"print", "printkey", "printwrong", "printanon"},
     "verify": {"verify", "verifyname", "verifyself", "verifyunknown",
                "verifymatch", "verifyanon", "verifywild", "verifydeep",
-               "verifybelow", "verifynamed", "verifysubject"},
-    "secure": {"secure", "secureold", "anchorcert", "anchorkey",
+               "verifybelow", "verifynamed", "verifysubject",
+               "verifylists"},
+    "secure": {"secure", "secureold", "secureanon", "anchorcert", "anchorkey",
                "anchorother"},
 }
 SITUATIONS = {
