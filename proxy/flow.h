@@ -131,7 +131,7 @@ struct flow_backend_tls {
 	const char *dane_fault;
 	bool in_handshake;
 	bool is_due;	      /* the handshake has a turn to do */
-	bool has_alert;	      /* it failed, and the peer is to be told why */
+	bool has_last_words;  /* an alert, or QUIT, before it is closed */
 	bool is_retry;	      /* the same backend is to be opened again */
 	uint32_t given_up;    /* bit i: that one is spoken to in clear */
 	const char *protocol; /* static: "TLSv1.3"; NULL: in clear */
@@ -262,9 +262,10 @@ void flow_backend_failed(
 /* It takes no more bytes; what it said before is still to be received. */
 void flow_backend_send_failed(
     struct flow *flow, struct flow_environment *env, int error);
-/* The alert with which TLS to the backend failed, to be sent before its socket
- * is closed, if it can be at once. Returns its length; 0: none. Only once. */
-size_t flow_take_backend_alert(struct flow *flow, const uint8_t **alert_out);
+/* What the backend is told before its socket is closed, if it can be at once:
+ * the alert with which TLS failed, or QUIT behind a certificate that does not
+ * do. Returns its length; 0: nothing. Only once. */
+size_t flow_take_last_words(struct flow *flow, const uint8_t **words_out);
 
 /* What FLOW_WANT_BACKEND_CLOSE asked for is done. */
 void flow_backend_closed(struct flow *flow, struct flow_environment *env);

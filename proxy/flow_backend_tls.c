@@ -36,7 +36,7 @@ void flow_backend_tls_reset(struct flow *flow, struct flow_environment *env)
 		flow_backend_dane_decide(flow, env);
 	flow->backend_tls.in_handshake = false;
 	flow->backend_tls.is_due = false;
-	flow->backend_tls.has_alert = false;
+	flow->backend_tls.has_last_words = false;
 	flow->backend_tls.protocol = NULL;
 }
 
@@ -107,7 +107,7 @@ void flow_backend_tls_failed(
 	/* It may be the old session that the backend stumbled over. */
 	tls_client_forget_session(flow->backend_tls.client);
 	flow->backend_tls.in_handshake = false;
-	flow->backend_tls.has_alert = flow->backend.broken;
+	flow->backend_tls.has_last_words = flow->backend.broken;
 	if (flow->backend_tls.level == BACKEND_TLS_MAY)
 		try_in_clear(flow, env);
 	else
@@ -115,16 +115,16 @@ void flow_backend_tls_failed(
 		    "4.7.5 Cannot start TLS: handshake failure");
 }
 
-size_t flow_take_backend_alert(struct flow *flow, const uint8_t **alert_out)
+size_t flow_take_last_words(struct flow *flow, const uint8_t **words_out)
 {
 	const struct leg *leg = &flow->backend;
 
-	if (!flow->backend_tls.has_alert)
+	if (!flow->backend_tls.has_last_words)
 		return 0;
-	flow->backend_tls.has_alert = false;
+	flow->backend_tls.has_last_words = false;
 	if (leg_pending(leg) == 0)
 		return 0;
-	*alert_out = leg->out + leg->out_start;
+	*words_out = leg->out + leg->out_start;
 	return leg_pending(leg);
 }
 
@@ -206,6 +206,12 @@ static void handshake_done(struct flow *flow, struct flow_environment *env,
 	flow_count_backend_handshake(flow, env, &facts);
 	session_log_backend_tls(flow, env, &facts);
 	if (!tls_client_is_satisfied(flow->backend.tls)) {
+		/* As Postfix does; our Finished goes with it. With
+		 * smtp_tls_wrappermode it is not our turn. */
+		flow->backend_tls.has_last_words =
+		    !policy_of(flow)->wrappermode &&
+		    leg_write(&flow->backend, &env->buffers, "QUIT\r\n", 6) ==
+			LEG_OK;
 		flow_try_next_backend(flow, env, BACKEND_PHASE_TLS,
 		    "4.7.5 Server certificate not verified");
 		return;

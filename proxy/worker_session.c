@@ -68,19 +68,19 @@ static bool recall_backend(
 
 /* Nobody waits for it: where it does not fit the socket at once it is lost, as
  * it is where bytes before it are still on their way. */
-static void send_alert(struct connection *connection)
+static void send_last_words(struct connection *connection)
 {
-	const uint8_t *alert;
-	size_t len = flow_take_backend_alert(&connection->flow, &alert);
+	const uint8_t *words;
+	size_t len = flow_take_last_words(&connection->flow, &words);
 
 	if (len > 0 && (connection->armed & FLOW_WANT_BACKEND_SEND) == 0)
-		send(connection->backend_fd, alert, len,
+		send(connection->backend_fd, words, len,
 		    MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void close_backend(struct worker *worker, struct connection *connection)
 {
-	send_alert(connection);
+	send_last_words(connection);
 	if ((connection->armed & BACKEND_OPS) != 0) {
 		if (!connection->backend_closing)
 			connection->backend_closing =
@@ -102,7 +102,7 @@ static void end_connection(struct worker *worker, struct connection *connection)
 		connection->client_closing = true;
 		shutdown(connection->client_fd, SHUT_RDWR);
 	}
-	send_alert(connection);
+	send_last_words(connection);
 	if ((connection->armed & BACKEND_OPS) != 0 &&
 	    !connection->backend_closing) {
 		connection->backend_closing =
